@@ -1,0 +1,239 @@
+"""The command line: `llm-serving check | plan | render | schema | rules`.
+
+Exit codes: 0 fine, 1 problems in the stack, 2 wrong usage.
+"""
+
+import json
+import sys
+from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from components.resolved import Stack
+    from preview.report import Report
+    from preview.run import Run
+    from stacks.loader import Loaded
+    from stacks.problem import Problem
+
+PROJECT = "llm-serving"
+
+app = typer.Typer(
+    name=PROJECT,
+    help="Checks and previews a stack without the Pulumi CLI, a cluster, an AWS account or a GPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Format(StrEnum):
+    """How a report is printed."""
+
+    text = "text"
+    json = "json"
+    markdown = "markdown"
+
+
+class PlainFormat(StrEnum):
+    """How problems or rules are printed."""
+
+    text = "text"
+    json = "json"
+
+
+StackName = Annotated[str, typer.Argument(metavar="STACK", help="A stack's name (dev for Pulumi.dev.yaml) or its file.")]
+Directory = Annotated[Path, typer.Option("--cwd", "-C", help="Folder of the project.", file_okay=False, exists=True)]
+
+
+@app.command()
+def check(
+    stack: StackName,
+    cwd: Directory = Path(),
+    format_: Annotated[PlainFormat, typer.Option("--format", help="text or json")] = PlainFormat.text,
+) -> None:
+    """Check a stack file and everything in it. Nothing is created and nothing is asked over a network."""
+    _, resolved, problems = _checked(stack, cwd)
+    errors = sum(one.severity == "error" for one in problems)
+    if format_ is PlainFormat.json:
+        from preview.problem_json import problem_json
+
+        _print_json({"problems": [problem_json(one) for one in problems]})
+    else:
+        for one in problems:
+            print(f"{one.severity} {one.code} {one.text()}")
+        workloads = f", {_count(len(resolved.workloads), 'workload')}" if resolved else ""
+        print(f"{stack}: {_count(errors, 'error')}, {_count(len(problems) - errors, 'warning or notice', 'warnings or notices')}{workloads}")
+    _exit(errors)
+
+
+@app.command()
+def plan(
+    stack: StackName,
+    cwd: Directory = Path(),
+    format_: Annotated[Format, typer.Option("--format", help="text, json or markdown")] = Format.text,
+) -> None:
+    """Print what a stack would create, whether it fits, where it runs and what it costs."""
+    loaded, resolved, problems = _checked(stack, cwd)
+    if resolved is None:
+        _print_problems(problems, format_)
+        _exit(1)
+        return
+    from preview.report import report
+
+    summary = report(resolved, problems)
+    run = None if summary.failed else _run(loaded, cwd)
+    _print_report(summary, run, format_)
+    _exit(summary.failed)
+
+
+@app.command()
+def render(
+    stack: StackName,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; empty, or of an earlier render.", file_okay=False)],
+    cwd: Directory = Path(),
+    allow_unknown: Annotated[bool, typer.Option(help="Succeed although some objects are incomplete.")] = False,
+) -> None:
+    """Write the Kubernetes objects as files for kubectl, and each chart's values with its helm command."""
+    loaded, _, problems = _checked(stack, cwd)
+    if any(one.severity == "error" for one in problems):
+        _print_problems(problems, Format.text)
+        _exit(1)
+    from preview.folder import OutputFolderError
+    from preview.manifests import RenderError
+    from preview.manifests import render as write
+
+    try:
+        result = write(_run(loaded, cwd).resources, output, allow_unknown)
+    except (OutputFolderError, RenderError) as error:
+        print(f"{PROJECT}: {error}", file=sys.stderr)
+        raise typer.Exit(2 if isinstance(error, OutputFolderError) else 1) from None
+    for name in (*result.files, *result.charts):
+        print(name)
+    for gap in result.incomplete:
+        print(f"incomplete: {gap.file}: {gap.path}: {gap.reason}", file=sys.stderr)
+    for urn, reason in result.not_rendered:
+        print(f"not rendered: {urn.rpartition('::')[2]}: {reason}", file=sys.stderr)
+    _exit(bool(result.incomplete) and not allow_unknown)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the whole stack file."""
+    from stacks.whole_file import schema as whole_file
+
+    _print_json(whole_file())
+
+
+@app.command()
+def rules(
+    format_: Annotated[Format, typer.Option("--format", help="text, json or markdown")] = Format.text,
+) -> None:
+    """List every rule: its code, its severity, and what it makes sure of."""
+    from preflight.registry import RULES
+
+    if format_ is Format.json:
+        _print_json([{"code": one.code, "severity": one.severity, "title": one.title, "why": one.why} for one in RULES])
+    elif format_ is Format.markdown:
+        from preflight.docs import markdown
+
+        print(markdown(RULES), end="")
+    else:
+        for one in RULES:
+            print(f"{one.code}  {one.severity:<8} {one.title}")
+
+
+def main() -> None:
+    """Entry point. Wrong usage exits with 2, as click does."""
+    app(prog_name=PROJECT)
+
+
+def _checked(stack: str, cwd: Path) -> "tuple[Loaded, Stack | None, list[Problem]]":
+    from stacks.loader import load_file, stack_path
+
+    loaded = load_file(stack_path(stack, cwd))
+    if loaded.inputs is None:
+        return loaded, None, list(loaded.problems)
+    from preflight.check import check as run_rules
+    from stacks.resolve import resolve
+
+    resolved = resolve(loaded.inputs)
+    return loaded, resolved, [*loaded.problems, *loaded.located(run_rules(loaded.inputs, resolved))]
+
+
+def _run(loaded: "Loaded", cwd: Path) -> "Run":
+    from preview.run import run
+
+    values, secrets = loaded.engine_config()
+    with _progress(f"running the program for {loaded.stack} ..."):
+        return run(
+            cwd / "__main__.py", project=PROJECT, stack=loaded.stack, config=values, config_secret_keys=secrets
+        )
+
+
+def _progress(text: str) -> Any:
+    """A spinner on a terminal, nothing in a pipe or a log."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(text)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    # In a pipe nothing is wrapped or coloured: what is printed is the same everywhere.
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
+
+
+def _print_report(summary: "Report", run: "Run | None", format_: Format) -> None:
+    from preview.tree import tree, tree_json
+
+    lines = None if run is None else tree(run.resources)
+    if format_ is Format.json:
+        _print_json({**summary.as_json(), "resources": None if run is None else tree_json(run.resources)})
+    elif format_ is Format.markdown:
+        from preview.report_markdown import markdown
+
+        print(markdown(summary, lines), end="")
+    else:
+        from preview.report_text import print_report
+
+        print_report(_console(), summary, lines)
+
+
+def _print_problems(problems: "list[Problem]", format_: Format) -> None:
+    from preview.problem_json import problem_json
+
+    if format_ is Format.json:
+        _print_json({"problems": [problem_json(one) for one in problems]})
+    elif format_ is Format.markdown:
+        print("\n".join(f"- {one.severity} `{one.code}` {one.text()}" for one in problems))
+    else:
+        from preview.report_text import print_problems
+
+        print_problems(_console(), problems)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _exit(failed: int | bool) -> None:
+    if failed:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""The resolved workloads and the whole resolved stack, computed once by `stacks/resolve.py` and only read afterwards.
+
+Sizes are bytes, CPU is thousandths of a core, times are seconds unless a name says otherwise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from catalog.models import Architecture
+from components.engines.base import Engine, Launch, Parallelism
+from components.engines.vllm_memory import MemoryEstimate
+from components.infrastructure import NodeGroup, SharedGpu, Volume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """Weights at a revision, with their architecture."""
+
+    name: str
+    id: str
+    revision: str
+    architecture: Architecture | None
+    """None where the catalogue doesn't know it and the stack doesn't say."""
+    quantization: str
+    """The checkpoint's method, or "none"."""
+    weights_size: int | None
+    gated: bool | None
+    volume: str | None
+    path: str | None
+    """Folder inside the volume."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodResources:
+    """Requests of the engine container; memory and ephemeral storage are limits too."""
+
+    gpus: int
+    cpu_millis: int
+    memory: int
+    shm: int
+    cache: int
+    """emptyDir for compiled kernels, and for the weights where there is no volume."""
+    tmp: int
+    ephemeral_storage: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Startup:
+    """Seconds that each step of a start may take, and the deadlines that follow."""
+
+    load: int
+    compile: int
+    graphs: int
+    node: int
+    pull: int
+    budget: int
+    """From container start to ready: the startup probe's time."""
+    progress_deadline: int
+    rollout_timeout: int
+    """For the whole rollout: Pulumi's custom timeout."""
+    basis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainTimes:
+    """preStop wait + engine shutdown < grace."""
+
+    pre_stop: int
+    shutdown: int
+    grace: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One engine serving one model: everything that its pods, its checks and its report need."""
+
+    name: str
+    namespace: str
+    kind: str
+    engine: Engine
+    launch: Launch
+    args: tuple[str, ...]
+    parallelism: Parallelism
+    model: Model
+    node_group: NodeGroup
+    volume: Volume | None
+    replicas: int
+    max_surge: int
+    max_unavailable: int
+    resources: PodResources
+    startup: Startup
+    drain: DrainTimes
+    env: Mapping[str, str]
+    token_secret: tuple[str, str] | None
+    """Name and key of the Secret with the Hugging Face token, where the pod downloads."""
+    allow_from: tuple[Mapping[str, Any], ...]
+    """NetworkPolicy peers that may call it."""
+    service_port: int
+    metrics: str
+    labels: Mapping[str, str]
+    priority_class_name: str | None
+    memory: MemoryEstimate | None
+    """None where the GPU or the architecture is unknown."""
+    allowed: Mapping[str, str]
+    """Rule codes that the stack allows for this workload, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Where the stack goes."""
+
+    provider: str
+    """eks, kubeconfig, or stackReference."""
+    name: str
+    kubernetes_version: str | None
+    region: str | None
+    kubeconfig: str | None = None
+    stack_reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicePlugin:
+    """The device plugin chart release, and the sharing configuration of each node group that has one."""
+
+    version: str
+    repository: str
+    namespace: str
+    sharing: Mapping[str, SharedGpu] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSource:
+    """The Hugging Face token's Secret; `config_secret` where this stack creates it from a Pulumi secret."""
+
+    secret_name: str
+    key: str
+    config_secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """The whole resolved stack."""
+
+    name: str
+    namespace: str
+    create_namespace: bool
+    cluster: Cluster
+    token: TokenSource | None
+    device_plugin: DevicePlugin | None
+    node_groups: Mapping[str, NodeGroup]
+    volumes: Mapping[str, Volume]
+    models: Mapping[str, Model]
+    workloads: Mapping[str, Workload]
+    option_rows: Mapping[str, Mapping[str, Any]]
+    """Option tables that the stack file adds to the catalogue, by engine and version."""

@@ -1,0 +1,205 @@
+"""What a reviewer wants to know of a stack: problems, fit, placement, cost and a request that works. Pure data, from the resolved stack."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from components.infrastructure import NodeGroup
+from components.resolved import Stack, Workload
+from components.spec import GIB
+from preflight.placement import nodes_needed
+from preview.problem_json import problem_json
+from stacks.problem import Problem
+from stacks.totals import Totals, group_cost, totals, workload_cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """Memory of one GPU of a workload, in GiB; None where nothing could be computed."""
+
+    workload: str
+    model: str
+    engine: str
+    gpus: str
+    total_gib: float | None
+    weights_gib: float | None
+    overhead_gib: float | None
+    kv_gib: float | None
+    kv_range_gib: tuple[float, float] | None
+    free_gib: float | None
+    """Outside the engine's budget: total less total x utilization."""
+    max_model_len: int | None
+    concurrency: float | None
+    basis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a workload's pods go and what one requests."""
+
+    workload: str
+    pods: int
+    node_group: str
+    node: str
+    requests: str
+    nodes: str
+    startup: str
+    update: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Dollars per hour of a node group at its smallest and largest; None where unknown."""
+
+    node_group: str
+    nodes: str
+    usd_least: float | None
+    usd_most: float | None
+    basis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything but the resource tree."""
+
+    stack: str
+    namespace: str
+    cluster: str
+    problems: tuple[Problem, ...]
+    fits: tuple[Fit, ...]
+    placements: tuple[Placement, ...]
+    costs: tuple[Cost, ...]
+    workload_usd: dict[str, float | None]
+    totals: Totals
+    requests: dict[str, str]
+
+    @property
+    def failed(self) -> bool:
+        """Some problem is an error."""
+        return any(one.severity == "error" for one in self.problems)
+
+    def as_json(self) -> dict[str, Any]:
+        """As JSON-ready data."""
+        return {
+            "stack": self.stack,
+            "namespace": self.namespace,
+            "cluster": self.cluster,
+            "problems": [problem_json(one) for one in self.problems],
+            "fit": [asdict(one) for one in self.fits],
+            "placement": [asdict(one) for one in self.placements],
+            "cost": {
+                "nodeGroups": [asdict(one) for one in self.costs],
+                "workloadUsdPerHour": self.workload_usd,
+                "totals": self.totals.as_output(),
+            },
+            "requests": self.requests,
+        }
+
+
+def report(stack: Stack, problems: Sequence[Problem]) -> Report:
+    """The report of a resolved stack with the problems that were found in it."""
+    workloads = list(stack.workloads.values())
+    cluster = stack.cluster
+    return Report(
+        stack=stack.name,
+        namespace=stack.namespace,
+        cluster=f"{cluster.provider} {cluster.name}" + (f" in {cluster.region}" if cluster.region else ""),
+        problems=tuple(problems),
+        fits=tuple(_fit(one) for one in workloads),
+        placements=tuple(_placement(one, stack) for one in workloads),
+        costs=tuple(_cost(group) for group in stack.node_groups.values()),
+        workload_usd={one.name: workload_cost(one) for one in workloads},
+        totals=totals(stack),
+        requests={one.name: curl(one) for one in workloads},
+    )
+
+
+def curl(workload: Workload) -> str:
+    """Two shell commands that ask a deployed workload something, from any machine with kubectl."""
+    port = workload.service_port
+    model = workload.engine.client_model(workload.launch)
+    return (
+        f"kubectl -n {workload.namespace} port-forward service/{workload.name} {port}:{port} &\n"
+        f"curl --retry 5 --retry-connrefused http://localhost:{port}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+        f'  -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello!"}}], "max_tokens": 50}}\''
+    )
+
+
+def _fit(workload: Workload) -> Fit:
+    memory, size = workload.memory, workload.parallelism
+    shape = " x ".join(
+        f"{name}{count}" for name, count in (("TP", size.tensor), ("PP", size.pipeline), ("DP", size.data)) if count > 1
+    )
+    group = workload.node_group
+    fixed: dict[str, Any] = {
+        "workload": workload.name,
+        "model": workload.model.id,
+        "engine": f"{workload.engine.name} {workload.engine.version}",
+        "gpus": f"{size.ranks} x {group.gpu_name or 'unknown GPU'}{f' ({shape})' if shape else ''}",
+    }
+    if memory is None:
+        unknown = dict.fromkeys(
+            (
+                "total_gib",
+                "weights_gib",
+                "overhead_gib",
+                "kv_gib",
+                "kv_range_gib",
+                "free_gib",
+                "max_model_len",
+                "concurrency",
+            )
+        )
+        return Fit(**fixed, **unknown, basis="unknown: the GPU or the model's architecture isn't in the catalogue")
+    return Fit(
+        **fixed,
+        total_gib=round(memory.total_gib, 2),
+        weights_gib=round(memory.weights_gib, 2),
+        overhead_gib=round(memory.non_torch_gib + memory.activation_gib + memory.cudagraph_gib, 2),
+        kv_gib=round(memory.kv_gib, 2),
+        kv_range_gib=(round(memory.kv_gib_low, 2), round(memory.kv_gib_high, 2)) if memory.extrapolated else None,
+        free_gib=round(memory.total_gib - memory.budget_gib, 2),
+        max_model_len=memory.max_model_len,
+        concurrency=round(memory.max_concurrency, 1),
+        basis=memory.basis,
+    )
+
+
+def _placement(workload: Workload, stack: Stack) -> Placement:
+    group, pod = workload.node_group, workload.resources
+    together = [one for one in stack.workloads.values() if one.node_group.name == group.name]
+    needed = nodes_needed(group, together)
+    types = " or ".join(group.instance_type_names) or f"{group.gpus_per_node} x {group.gpu_name}"
+    start = workload.startup
+    down = (
+        "one copy at a time"
+        if workload.replicas > 1
+        else f"down for up to {_minutes(start.budget + workload.drain.grace)}"
+    )
+    return Placement(
+        workload=workload.name,
+        pods=workload.replicas,
+        node_group=group.name,
+        node=types + (" spot" if group.eks and group.eks.spot else ""),
+        requests=(
+            f"{pod.gpus} GPU, {pod.cpu_millis / 1000:g} CPU, {pod.memory / GIB:g} GiB memory, {pod.ephemeral_storage / GIB:.0f} GiB disk"
+        ),
+        nodes=f"{'unknown' if needed is None else needed} of {group.max_nodes} nodes",
+        startup=f"up to {_minutes(start.budget)} ({start.basis})",
+        update="surge: new copy first" if workload.max_surge else f"in place: {down}",
+    )
+
+
+def _cost(group: NodeGroup) -> Cost:
+    price = group_cost(group)
+    return Cost(
+        node_group=group.name,
+        nodes=str(group.max_nodes) if group.min_nodes == group.max_nodes else f"{group.min_nodes}-{group.max_nodes}",
+        usd_least=price.least,
+        usd_most=price.most,
+        basis=group.price_basis + ("" if group.created else "; not created by this stack"),
+    )
+
+
+def _minutes(seconds: int) -> str:
+    return f"{-(-seconds // 60)} min"

@@ -1,0 +1,124 @@
+"""The report for a terminal or a log: tables and plain sentences."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from preview.report import Report
+from stacks.problem import Problem
+
+_COLOURS = {"error": "bold red", "warning": "yellow", "notice": "cyan"}
+
+
+def print_problems(console: Console, problems: Sequence[Problem]) -> None:
+    """One problem a paragraph, worst first."""
+    for problem in problems:
+        console.print(
+            Text(problem.severity, style=_COLOURS[problem.severity]), Text(f"{problem.code} {problem.text()}")
+        )
+
+
+def print_report(console: Console, report: Report, tree: Iterable[str] | None) -> None:
+    """The whole plan; `tree` is None where errors kept the program from running."""
+    console.print(Text(f"Stack {report.stack} -> {report.cluster}, namespace {report.namespace}", style="bold"))
+    _section(console, "Problems")
+    if report.problems:
+        print_problems(console, report.problems)
+    else:
+        console.print("none")
+    _section(console, "Fit (GiB on each GPU)")
+    console.print(fit_table(report))
+    for line in basis_lines(report):
+        console.print(Text(line, style="dim"))
+    _section(console, "Placement")
+    console.print(placement_table(report))
+    _section(console, "Cost (US dollars per hour)")
+    console.print(cost_table(report))
+    console.print(Text(total_line(report)))
+    if tree is not None:
+        _section(console, "Resources")
+        for line in tree:
+            console.print(Text(line))
+        for name, request in report.requests.items():
+            _section(console, f"Ask {name}, once it is deployed")
+            console.print(Text(request))
+
+
+def fit_table(report: Report) -> Table:
+    """Memory of one GPU by workload."""
+    table = _table("workload", "GPUs", "total", "weights", "overhead", "KV cache", "free", "maxModelLen", "concurrency")
+    for fit in report.fits:
+        kv = number(fit.kv_gib) + (f" ({fit.kv_range_gib[0]}-{fit.kv_range_gib[1]})" if fit.kv_range_gib else "")
+        table.add_row(
+            fit.workload,
+            fit.gpus,
+            number(fit.total_gib),
+            number(fit.weights_gib),
+            number(fit.overhead_gib),
+            kv,
+            number(fit.free_gib),
+            "unknown" if fit.max_model_len is None else f"{fit.max_model_len:,}",
+            "unknown" if fit.concurrency is None else f"{fit.concurrency:g} x",
+        )
+    return table
+
+
+def basis_lines(report: Report) -> list[str]:
+    """What each estimate rests on."""
+    return [f"{fit.workload}: {fit.model} on {fit.engine}; {fit.basis}" for fit in report.fits]
+
+
+def placement_table(report: Report) -> Table:
+    """Pods, nodes, times."""
+    table = _table("workload", "pods", "node group", "a pod requests", "nodes", "start", "update")
+    for one in report.placements:
+        table.add_row(
+            one.workload,
+            str(one.pods),
+            f"{one.node_group} ({one.node})",
+            one.requests,
+            one.nodes,
+            one.startup,
+            one.update,
+        )
+    return table
+
+
+def cost_table(report: Report) -> Table:
+    """Dollars by node group."""
+    table = _table("node group", "nodes", "at min", "at max", "price")
+    for one in report.costs:
+        table.add_row(one.node_group, one.nodes, dollars(one.usd_least), dollars(one.usd_most), one.basis)
+    return table
+
+
+def total_line(report: Report) -> str:
+    """The stack's sum in one sentence."""
+    total = report.totals
+    missing = f"; without {', '.join(total.unpriced)}, whose price is unknown" if total.unpriced else ""
+    least, most = total.usd_per_hour.least, total.usd_per_hour.most
+    return f"This stack's own nodes: {dollars(least)} at min, {dollars(most)} at max{missing}. GPUs only: no storage, traffic or control plane."
+
+
+def number(value: float | None) -> str:
+    """Two decimals, or unknown."""
+    return "unknown" if value is None else f"{value:.2f}"
+
+
+def dollars(value: float | None) -> str:
+    """Dollars per hour, or unknown."""
+    return "unknown" if value is None else f"${value:,.2f}"
+
+
+def _section(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(title, style="bold"))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table

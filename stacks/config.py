@@ -1,0 +1,195 @@
+"""StackConfig: everything that `llm-serving:stack` in a stack file may hold. Single-field rules only; rules across sections are in preflight."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from components.spec import DnsLabel, LabelValue, ObjectName, Quantity, Spec
+from stacks.models import ArchitectureOverride, Model
+from stacks.node_groups import NodeGroup
+from stacks.volumes import Volume
+from stacks.workloads import AnyWorkload
+
+
+class Namespace(Spec):
+    """The namespace of everything namespaced."""
+
+    name: DnsLabel = "ml-serving"
+    create: bool = True
+    """Create it, with Pod Security "restricted" enforced; false adopts an existing one."""
+
+
+class EksCluster(Spec):
+    """An EKS cluster of the account and region that `aws:` configures."""
+
+    provider: Literal["eks"]
+    name: Annotated[str, Field(pattern=r"^[0-9A-Za-z][\w-]*$", max_length=100)]
+    kubernetes_version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$")] | None = None
+    """Kubernetes minor version of the cluster, for example "1.34"; rules that depend on it say when it is unknown."""
+
+
+class KubeconfigCluster(Spec):
+    """Any cluster that a kubeconfig context reaches."""
+
+    provider: Literal["kubeconfig"]
+    context: Annotated[str, Field(min_length=1)]
+    """The context's name: never the current one by accident."""
+    kubeconfig: str | None = None
+    """Path of the kubeconfig file; $KUBECONFIG or ~/.kube/config when left out."""
+    kubernetes_version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$")] | None = None
+
+
+class ReferencedCluster(Spec):
+    """Node groups and volumes belong to another stack of this program, which is deployed on its own."""
+
+    stack_reference: Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+/[^/\s]+$")]
+    """organization/project/stack of that stack."""
+    stack_file: Annotated[str, Field(pattern=r"^[^/\\]+\.ya?ml$")]
+    """Its stack file beside this one: its cluster, node groups and volumes feed the checks offline."""
+
+
+def _cluster_kind(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return "stackReference" if "stackReference" in value or "stack_reference" in value else value.get("provider")
+    return getattr(value, "provider", "stackReference")
+
+
+Cluster = Annotated[
+    Annotated[EksCluster, Tag("eks")]
+    | Annotated[KubeconfigCluster, Tag("kubeconfig")]
+    | Annotated[ReferencedCluster, Tag("stackReference")],
+    Discriminator(_cluster_kind),
+]
+
+
+class ExistingTokenSecret(Spec):
+    """A Kubernetes Secret of the stack's namespace that holds the token."""
+
+    secret_name: ObjectName
+    key: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "token"
+
+
+class ConfigTokenSecret(Spec):
+    """A Pulumi configuration secret (`pulumi config set --secret llm-serving:hfToken`), from which we create the Kubernetes Secret."""
+
+    config_secret: Annotated[str, Field(pattern=r"^[A-Za-z][\w.-]*$")]
+    """Its key, without the `llm-serving:` in front."""
+
+
+def _token_kind(value: Any) -> str:
+    keys = value if isinstance(value, dict) else vars(value)
+    return "configSecret" if "configSecret" in keys or "config_secret" in keys else "secretName"
+
+
+HuggingFaceToken = Annotated[
+    Annotated[ExistingTokenSecret, Tag("secretName")] | Annotated[ConfigTokenSecret, Tag("configSecret")],
+    Discriminator(_token_kind),
+]
+
+
+class NvidiaDevicePlugin(Spec):
+    """NVIDIA's device plugin chart, with GPU feature discovery: without it nodes offer no GPUs (Bottlerocket has its own)."""
+
+    version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")] = "0.20.0"
+    repository: str = "https://nvidia.github.io/k8s-device-plugin"
+    """Chart repository; an air-gapped mirror can replace it (https:// or oci://)."""
+    namespace: DnsLabel = "nvidia-device-plugin"
+    """Namespace of the plugin's privileged pods, created by the chart release."""
+
+
+class Platform(Spec):
+    """Cluster add-ons that this stack installs, as official charts."""
+
+    nvidia_device_plugin: NvidiaDevicePlugin | None = None
+    model_download_image: str = "vllm/vllm-openai:v0.33.0"
+    """Image of the download Jobs: it must have python3 and huggingface_hub, as every vLLM image has."""
+
+
+class GpuOverride(Spec):
+    """A GPU that the catalogue lacks (all facts), or facts that it has wrong (only those)."""
+
+    architecture: str | None = None
+    compute_capability: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")] | None = None
+    memory_mib: Annotated[int, Field(ge=1024)] | None = None
+    """Memory as the hardware reports it, in MiB."""
+    cuda_total_gib: Annotated[float, Field(gt=1)] | None = None
+    """`torch.cuda.mem_get_info()[1]` in GiB: what engines see."""
+    bf16: bool | None = None
+    fp8_native: bool | None = None
+    gfd_product: LabelValue | None = None
+    node_arch: Literal["amd64", "arm64"] | None = None
+
+
+class InstanceTypeOverride(Spec):
+    """An EC2 instance type that the catalogue lacks (all facts), or facts that it has wrong (only those)."""
+
+    gpu: str | None = None
+    gpu_count: Annotated[int, Field(ge=1)] | None = None
+    vcpu: Annotated[int, Field(ge=1)] | None = None
+    memory_gib: Annotated[float, Field(gt=0)] | None = None
+    allocatable_cpu: Quantity | None = None
+    allocatable_memory: Quantity | None = None
+    local_nvme_gb: Annotated[int, Field(ge=0)] | None = None
+    network_gbps: Annotated[float, Field(gt=0)] | None = None
+    efa_interfaces: Annotated[int, Field(ge=0)] | None = None
+    nvlink: bool | None = None
+    arch: Literal["amd64", "arm64"] | None = None
+
+
+class PriceOverride(Spec):
+    """What you pay for an instance type, in US dollars per hour."""
+
+    on_demand: Annotated[float, Field(gt=0)] | None = None
+    spot: Annotated[float, Field(gt=0)] | None = None
+
+
+OptionName = Annotated[str, Field(pattern=r"^--[a-z0-9-]+$")]
+
+
+class EngineOption(Spec):
+    """An option as the engine's argument parser has it."""
+
+    nargs: Literal[0, "+", "*", "?"] | None = None
+    """0 for a flag without a value; left out for one value."""
+    choices: list[str] | None = None
+    """The values that it takes; left out for any."""
+    type: Literal["str", "int", "float"] = "str"
+
+
+class EngineVersionOverride(Spec):
+    """The option table of an engine version that the catalogue lacks: like another version, with differences."""
+
+    like: str
+    """A version that the catalogue has."""
+    add: dict[OptionName, EngineOption] = Field(default_factory=dict)
+    """Options that the other version lacks."""
+    remove: list[OptionName] = Field(default_factory=list)
+    """Options that only the other version has."""
+
+
+class Catalog(Spec):
+    """Facts of your own: rows that extend or correct the built-in tables."""
+
+    gpus: dict[str, GpuOverride] = Field(default_factory=dict)
+    instance_types: dict[str, InstanceTypeOverride] = Field(default_factory=dict)
+    prices: dict[str, PriceOverride] = Field(default_factory=dict)
+    """By instance type, for the stack's own region."""
+    models: dict[str, ArchitectureOverride] = Field(default_factory=dict)
+    vllm_versions: dict[str, EngineVersionOverride] = Field(default_factory=dict)
+
+
+class StackConfig(Spec):
+    """One stack of llm-serving. Every section but the cluster is optional."""
+
+    namespace: Namespace = Namespace()
+    cluster: Cluster
+    hugging_face_token: HuggingFaceToken | None = None
+    """Where the Hugging Face token is; gated models need it. Never the token itself."""
+    platform: Platform = Platform()
+    node_groups: dict[DnsLabel, NodeGroup] = Field(default_factory=dict)
+    volumes: dict[DnsLabel, Volume] = Field(default_factory=dict)
+    models: dict[DnsLabel, Model] = Field(default_factory=dict)
+    workloads: dict[DnsLabel, AnyWorkload] = Field(default_factory=dict)
+    catalog: Catalog = Catalog()
+
+

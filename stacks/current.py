@@ -1,0 +1,38 @@
+"""The stack that the Pulumi engine runs: its configuration, checked. The only reader of `pulumi.Config`."""
+
+from pathlib import Path
+
+import pulumi
+
+from components.resolved import Stack
+from preflight.check import check
+from stacks import loader
+from stacks.problem import Problem
+from stacks.resolve import Inputs, resolve
+
+
+def checked_stack() -> Stack:
+    """The resolved stack.
+
+    Raises pulumi.RunError with every error of the configuration and of the rules; warnings go to the engine's log.
+    """
+    loaded = loader.load_object(
+        pulumi.Config().require_object("stack"),
+        stack=pulumi.get_stack(),
+        region=pulumi.Config("aws").get("region"),
+        file=Path.cwd() / f"Pulumi.{pulumi.get_stack()}.yaml",
+    )
+    _stop(loaded.problems)
+    assert isinstance(loaded.inputs, Inputs)
+    stack = resolve(loaded.inputs)
+    _stop(loaded.located(check(loaded.inputs, stack)))
+    return stack
+
+
+def _stop(problems: list[Problem]) -> None:
+    errors = [one.text() for one in problems if one.severity == "error"]
+    for one in problems:
+        if one.severity == "warning":
+            pulumi.log.warn(one.text())
+    if errors:
+        raise pulumi.RunError("\n".join(errors))

@@ -1,0 +1,81 @@
+"""The `models` section: which weights, at which revision, of which architecture, from which volume."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from components.spec import DnsLabel, HuggingFaceId, Quantity, Spec
+
+Dtype = Literal["bfloat16", "float16", "float32"]
+
+
+class CheckpointQuantization(Spec):
+    """How the weights in the checkpoint are quantized (`quantization_config` of its config.json)."""
+
+    method: Literal[
+        "awq", "gptq", "fp8", "compressed-tensors", "modelopt", "modelopt_fp4", "mxfp4", "nvfp4", "bitsandbytes", "none"
+    ]
+    """The checkpoint's own method; `none` for plain weights."""
+    bits: Annotated[int, Field(ge=2, le=16)] | None = None
+    """Bits of a weight; the usual of the method when left out."""
+    group_size: Annotated[int, Field(ge=-1, le=4096)] | None = None
+    """Weights that share one scale; -1 for one scale a channel."""
+
+
+class ArchitectureOverride(Spec):
+    """Shape of a model, under the names of its config.json. Unset values come from the catalogue row of the same name."""
+
+    hf_id: HuggingFaceId | None = None
+    model_type: str | None = None
+    hidden_size: Annotated[int, Field(ge=1)] | None = None
+    num_hidden_layers: Annotated[int, Field(ge=1)] | None = None
+    num_attention_heads: Annotated[int, Field(ge=1)] | None = None
+    num_key_value_heads: Annotated[int, Field(ge=1)] | None = None
+    head_dim: Annotated[int, Field(ge=1)] | None = None
+    intermediate_size: Annotated[int, Field(ge=1)] | None = None
+    vocab_size: Annotated[int, Field(ge=1)] | None = None
+    max_position_embeddings: Annotated[int, Field(ge=1)] | None = None
+    tie_word_embeddings: bool | None = None
+    params: Annotated[int, Field(ge=1)] | None = None
+    """All parameters, embeddings included."""
+    torch_dtype: Dtype | None = None
+    gated: bool | None = None
+    """The Hub hands it only to accounts that accepted its licence."""
+    num_experts: Annotated[int, Field(ge=1)] | None = None
+    num_experts_per_tok: Annotated[int, Field(ge=1)] | None = None
+    moe_intermediate_size: Annotated[int, Field(ge=1)] | None = None
+    kv_lora_rank: Annotated[int, Field(ge=1)] | None = None
+    qk_rope_head_dim: Annotated[int, Field(ge=1)] | None = None
+    sliding_window: Annotated[int, Field(ge=1)] | None = None
+
+
+class Model(Spec):
+    """One model that workloads serve."""
+
+    id: HuggingFaceId
+    """Repository on the Hugging Face Hub."""
+    revision: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w./-]+$")]
+    """The commit (40 hexadecimal digits) to serve; a branch or tag can change under you."""
+    volume: DnsLabel | None = None
+    """The volume that holds the weights; without one each pod downloads them when it starts."""
+    path: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)*$")] | None = None
+    """Folder of the weights inside an existing claim; `<model>/<revision>` when left out."""
+    architecture: str | None = None
+    """Row of the architecture catalogue; found by id when left out."""
+    config: str | None = None
+    """Path, from the project's folder, of the model's config.json, for an architecture that the catalogue lacks."""
+    params: Annotated[int, Field(ge=1)] | None = None
+    """All parameters, where config.json isn't enough to count them."""
+    quantization: CheckpointQuantization | None = None
+    """The checkpoint's quantization, where the catalogue row or config.json doesn't say it."""
+    weights_size: Quantity | None = None
+    """Bytes of the weights on disk; computed from the architecture when left out."""
+    gated: bool | None = None
+    """The Hub hands it only to accounts that accepted its licence; from the catalogue when left out."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Model":
+        if self.architecture is not None and self.config is not None:
+            raise PydanticCustomError("model", "takes architecture or config, not both")
+        return self

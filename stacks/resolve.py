@@ -1,0 +1,250 @@
+"""From a validated stack file and the catalogue to the resolved stack, once. Pure: files that it needs are read by the loader."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from catalog.gpus import gpus
+from catalog.instances import instances
+from catalog.models import models as architectures
+from components.engines.base import Launch
+from components.infrastructure import NodeGroup, Volume
+from components.resolved import Cluster, DevicePlugin, Model, Stack, TokenSource, Workload
+from components.spec import GIB
+from stacks import resolve_models, resolve_nodes, resolve_pods
+from stacks.config import ConfigTokenSecret, EksCluster, KubeconfigCluster, StackConfig
+from stacks.node_groups import EksNodeGroup
+from stacks.overrides import gpu_rows, instance_rows, model_rows, option_rows, price_rows
+from stacks.volumes import ExistingClaimVolume
+from stacks.workloads import AnyWorkload, Peer
+
+TOKEN_SECRET = "hugging-face-token"
+"""Name of the Secret that we create from a Pulumi configuration secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """A stack's configuration with everything around it that matters."""
+
+    config: StackConfig
+    name: str
+    region: str | None = None
+    """`aws:region` of the stack file."""
+    config_files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Content of each `models.*.config` file, by its path."""
+    infrastructure: StackConfig | None = None
+    """The stack that `cluster.stackReference` names."""
+
+
+def resolve(inputs: Inputs) -> Stack:
+    """The resolved stack. References must exist (`stacks.references` checks them before)."""
+    config = inputs.config
+    nodes = _node_groups(inputs)
+    shapes = architectures(model_rows(config.catalog))
+    claims = {
+        **({} if inputs.infrastructure is None else inputs.infrastructure.volumes),
+        **config.volumes,
+    }
+    models = {
+        name: resolve_models.model(
+            name,
+            spec,
+            architectures=shapes,
+            config_file=inputs.config_files.get(spec.config) if spec.config else None,
+            in_claim=isinstance(claims.get(spec.volume or ""), ExistingClaimVolume),
+        )
+        for name, spec in config.models.items()
+    }
+    volumes = {
+        name: resolve_models.volume(
+            name,
+            spec,
+            namespace=config.namespace.name,
+            created=name in config.volumes,
+            models=[one for one in models.values() if one.volume == name],
+            readers=[
+                nodes[one.node_group]
+                for one in config.workloads.values()
+                if models[one.model].volume == name and one.node_group in nodes
+            ],
+            image=config.platform.model_download_image,
+        )
+        for name, spec in claims.items()
+    }
+    token = _token(config)
+    tables = option_rows(config.catalog)
+    return Stack(
+        name=inputs.name,
+        namespace=config.namespace.name,
+        create_namespace=config.namespace.create,
+        cluster=_cluster(inputs),
+        token=token,
+        device_plugin=_device_plugin(config, nodes),
+        node_groups=nodes,
+        volumes=volumes,
+        models=models,
+        workloads={
+            name: _workload(name, spec, config.namespace.name, nodes, models, volumes, token, tables)
+            for name, spec in config.workloads.items()
+        },
+        option_rows=tables,
+    )
+
+
+def _node_groups(inputs: Inputs) -> dict[str, NodeGroup]:
+    rows = inputs.config.catalog
+    found: dict[str, NodeGroup] = {}
+    sources = [(inputs.config, True)] if inputs.infrastructure is None else [(inputs.infrastructure, False), (inputs.config, True)]
+    known_gpus, types, prices = gpus(gpu_rows(rows)), instances(instance_rows(rows)), price_rows(rows)
+    for source, created in sources:
+        for name, spec in source.node_groups.items():
+            if isinstance(spec, EksNodeGroup):
+                found[name] = resolve_nodes.eks_group(
+                    name, spec, gpus=known_gpus, types=types, prices=prices, region=inputs.region, created=created
+                )
+            else:
+                found[name] = resolve_nodes.existing_group(
+                    name, spec, gpus=known_gpus, types=types, prices=prices, region=inputs.region
+                )
+    return found
+
+
+def _workload(
+    name: str,
+    spec: AnyWorkload,
+    namespace: str,
+    nodes: Mapping[str, NodeGroup],
+    models: Mapping[str, Model],
+    volumes: Mapping[str, Volume],
+    token: TokenSource | None,
+    tables: Mapping[str, Mapping[str, Any]],
+) -> Workload:
+    model, group = models[spec.model], nodes[spec.node_group]
+    volume = volumes[model.volume] if model.volume else None
+    parallelism = spec.engine.parallelism()
+    drain = resolve_pods.drain_times(spec.drain)
+    surge = spec.rollout == "surge"
+    pod = resolve_pods.resources(
+        spec.resources, parallelism.ranks, group, model, spec.engine.host_offload_bytes(), downloads=volume is None
+    )
+    start = resolve_pods.startup(
+        model,
+        volume,
+        group,
+        drain,
+        replicas=spec.replicas,
+        max_unavailable=1,
+        eager=spec.engine.is_eager(),
+        given=spec.startup_timeout_seconds,
+    )
+    launch = Launch(
+        model=f"{spec.engine.WEIGHTS_PATH}/{model.path}" if volume else model.id,
+        revision=None if volume else model.revision,
+        served_name=model.name,
+        shutdown_timeout_seconds=drain.shutdown,
+        startup_seconds=start.budget,
+        cache_dir="/cache",
+    )
+    return Workload(
+        name=name,
+        namespace=namespace,
+        kind=spec.kind,
+        engine=spec.engine,
+        launch=launch,
+        args=tuple(spec.engine.args(launch, tables.get(spec.engine.name))),
+        parallelism=parallelism,
+        model=model,
+        node_group=group,
+        volume=volume,
+        replicas=spec.replicas,
+        max_surge=1 if surge else 0,
+        max_unavailable=0 if surge else 1,
+        resources=pod,
+        startup=start,
+        drain=drain,
+        env=dict(spec.env),
+        token_secret=(token.secret_name, token.key) if token and volume is None else None,
+        allow_from=_peers(spec.allow_from),
+        service_port=spec.service_port,
+        metrics=spec.metrics,
+        labels=dict(spec.labels),
+        priority_class_name=spec.priority_class_name,
+        memory=_memory(spec, model, group),
+        allowed={one.code: one.reason for one in spec.allow},
+    )
+
+
+def _memory(spec: AnyWorkload, model: Model, group: NodeGroup) -> Any:
+    if model.architecture is None or group.gpu is None:
+        return None
+    return spec.engine.memory(model.architecture, group.gpu, _slice_gib(group))
+
+
+def _slice_gib(group: NodeGroup) -> float | None:
+    """Memory of one MIG slice, from the profile's own name; other ways of sharing show the whole GPU."""
+    profile = group.sharing.mig_profile if group.sharing else None
+    return float(profile.split(".")[1].removesuffix("gb")) * 1e9 / GIB if profile else None
+
+
+def _peers(spec: list[Peer] | None) -> tuple[dict[str, Any], ...]:
+    if spec is None:
+        return ({"podSelector": {}},)
+    return tuple(_peer(one) for one in spec)
+
+
+def _peer(spec: Peer) -> dict[str, Any]:
+    if spec.cidr:
+        return {"ipBlock": {"cidr": spec.cidr}}
+    peer: dict[str, Any] = {}
+    if spec.namespace:
+        peer["namespaceSelector"] = {"matchLabels": {"kubernetes.io/metadata.name": spec.namespace}}
+    elif spec.namespace_labels:
+        peer["namespaceSelector"] = {"matchLabels": dict(spec.namespace_labels)}
+    if spec.pod_labels:
+        peer["podSelector"] = {"matchLabels": dict(spec.pod_labels)}
+    return peer
+
+
+def _token(config: StackConfig) -> TokenSource | None:
+    given = config.hugging_face_token
+    if given is None:
+        return None
+    if isinstance(given, ConfigTokenSecret):
+        return TokenSource(secret_name=TOKEN_SECRET, key="token", config_secret=given.config_secret)
+    return TokenSource(secret_name=given.secret_name, key=given.key)
+
+
+def _cluster(inputs: Inputs) -> Cluster:
+    here = inputs.config.cluster
+    there = inputs.infrastructure.cluster if inputs.infrastructure else here
+    reference = None if isinstance(here, EksCluster | KubeconfigCluster) else here.stack_reference
+    if isinstance(there, EksCluster):
+        return Cluster(
+            provider="eks",
+            name=there.name,
+            kubernetes_version=there.kubernetes_version,
+            region=inputs.region,
+            stack_reference=reference,
+        )
+    if isinstance(there, KubeconfigCluster):
+        return Cluster(
+            provider="kubeconfig",
+            name=there.context,
+            kubernetes_version=there.kubernetes_version,
+            region=inputs.region,
+            kubeconfig=there.kubeconfig,
+            stack_reference=reference,
+        )
+    raise ValueError(f"{there.stack_file} refers to yet another stack: name the stack that owns the cluster")
+
+
+def _device_plugin(config: StackConfig, nodes: Mapping[str, NodeGroup]) -> DevicePlugin | None:
+    given = config.platform.nvidia_device_plugin
+    if given is None:
+        return None
+    return DevicePlugin(
+        version=given.version,
+        repository=given.repository,
+        namespace=given.namespace,
+        sharing={name: group.sharing for name, group in nodes.items() if group.sharing and group.eks},
+    )

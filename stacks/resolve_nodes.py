@@ -1,0 +1,172 @@
+"""Node groups: from the stack file and the catalogue to hardware, labels, taints and prices. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from catalog.gpus import Gpu
+from catalog.instances import InstanceType
+from catalog.prices import price
+from components.infrastructure import Allocatable, EksNodes, NodeGroup, SharedGpu, Taint
+from components.spec import GIB, MIB, to_bytes, to_millis
+from stacks.node_groups import EksNodeGroup, ExistingNodeGroup, Sharing
+
+GROUP_LABEL = "llm-serving/node-group"
+"""Set on the nodes of a group and selected by its pods: works without GPU feature discovery."""
+PLUGIN_LABEL = "llm-serving/device-plugin"
+"""`bundled` on nodes whose image has its own device plugin (Bottlerocket): the chart keeps away from them."""
+GPU_TAINT = Taint(key="nvidia.com/gpu", value="present", effect="NoSchedule")
+GPU_RESOURCE = "nvidia.com/gpu"
+
+_AMI_TYPES = {
+    ("al2023", "amd64"): "AL2023_x86_64_NVIDIA",
+    ("al2023", "arm64"): "AL2023_ARM_64_NVIDIA",
+    ("bottlerocket", "amd64"): "BOTTLEROCKET_x86_64_NVIDIA",
+    ("bottlerocket", "arm64"): "BOTTLEROCKET_ARM_64_NVIDIA",
+}
+# The disk's file system, then the kubelet's default nodefs eviction threshold, then nodeadm's reservation:
+# https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/ (10 %, read 2026-11-22).
+_FILE_SYSTEM_SHARE, _EVICTION_SHARE, _RESERVED_DISK = 0.98, 0.90, GIB
+
+
+def eks_group(
+    name: str,
+    spec: EksNodeGroup,
+    *,
+    gpus: Mapping[str, Gpu],
+    types: Mapping[str, InstanceType],
+    prices: Mapping[str, Mapping[str, object]],
+    region: str | None,
+    created: bool,
+) -> NodeGroup:
+    """A managed node group; unknown instance types are left out of `instance_types` (a rule reports them)."""
+    known = tuple(types[one] for one in spec.instance_types if one in types)
+    arch = known[0].arch if known else "amd64"
+    sharing = shared(spec.sharing)
+    bundled = spec.ami == "bottlerocket"
+    labels = {
+        GROUP_LABEL: name,
+        "nvidia.com/gpu.present": "true",
+        **({PLUGIN_LABEL: "bundled"} if bundled else {}),
+        **({"nvidia.com/device-plugin.config": name} if sharing and not bundled else {}),
+        **spec.labels,
+    }
+    taints = (GPU_TAINT, *(Taint(key=one.key, value=one.value, effect=one.effect) for one in spec.taints))
+    usd, basis = _price(spec.instance_types, spec.capacity, region, prices)
+    return NodeGroup(
+        name=name,
+        eks=EksNodes(
+            subnet_ids=tuple(spec.subnet_ids),
+            desired_size=spec.min_size if spec.desired_size is None else spec.desired_size,
+            spot=spec.capacity == "spot",
+            ami_type=_AMI_TYPES[spec.ami, arch],
+            release_version=spec.release_version,
+            disk_gib=-(-to_bytes(spec.disk_size) // GIB),
+            disk_throughput_mibps=spec.disk_throughput_mi_bps,
+            disk_iops=spec.disk_iops,
+            kms_key_arn=spec.kms_key_arn,
+            node_repair=spec.node_repair,
+            max_unavailable=spec.max_unavailable,
+            role_arn=spec.role_arn,
+            tags=spec.tags,
+        ),
+        created=created,
+        instance_type_names=tuple(spec.instance_types),
+        instance_types=known,
+        gpu_name=known[0].gpu if known else None,
+        gpu=min((gpus[one.gpu] for one in known if one.gpu in gpus), key=lambda gpu: gpu.cuda_total_gib, default=None),
+        gpus_per_node=min((one.gpu_count for one in known), default=0),
+        sharing=sharing,
+        gpu_resource=GPU_RESOURCE,
+        min_nodes=spec.min_size,
+        max_nodes=spec.max_size,
+        labels=labels,
+        taints=taints,
+        node_selector={GROUP_LABEL: name},
+        tolerations=tuple(_toleration(one) for one in taints),
+        allocatable=_eks_allocatable(known, to_bytes(spec.disk_size)),
+        zones=tuple(spec.zones) if spec.zones else None,
+        usd_per_hour=usd,
+        price_basis=basis,
+    )
+
+
+def existing_group(
+    name: str,
+    spec: ExistingNodeGroup,
+    *,
+    gpus: Mapping[str, Gpu],
+    types: Mapping[str, InstanceType],
+    prices: Mapping[str, Mapping[str, object]],
+    region: str | None,
+) -> NodeGroup:
+    """Nodes that exist already; what the stack file doesn't say stays unknown."""
+    known = types.get(spec.instance_type) if spec.instance_type else None
+    gpu_name = spec.gpu or (known.gpu if known else None)
+    if spec.usd_per_hour is not None:
+        usd, basis = spec.usd_per_hour, "usdPerHour in the stack file"
+    elif spec.instance_type:
+        usd, basis = _price([spec.instance_type], "on-demand", region, prices)
+    else:
+        usd, basis = None, "no usdPerHour in the stack file"
+    return NodeGroup(
+        name=name,
+        eks=None,
+        created=False,
+        instance_type_names=(spec.instance_type,) if spec.instance_type else (),
+        instance_types=(known,) if known else (),
+        gpu_name=gpu_name,
+        gpu=gpus.get(gpu_name) if gpu_name else None,
+        gpus_per_node=spec.gpus_per_node or (known.gpu_count if known else 0),
+        sharing=shared(spec.sharing),
+        gpu_resource=GPU_RESOURCE,
+        min_nodes=spec.nodes,
+        max_nodes=spec.nodes,
+        labels=spec.node_selector,
+        taints=(),
+        node_selector=spec.node_selector,
+        tolerations=tuple(one.model_dump(exclude_none=True) for one in spec.tolerations),
+        allocatable=Allocatable(
+            cpu_millis=to_millis(spec.cpu) if spec.cpu else (known.allocatable_cpu_millis if known else None),
+            memory=to_bytes(spec.memory) if spec.memory else (known.allocatable_memory_mib * MIB if known else None),
+            ephemeral_storage=to_bytes(spec.ephemeral_storage) if spec.ephemeral_storage else None,
+        ),
+        zones=tuple(spec.zones) if spec.zones else None,
+        usd_per_hour=usd,
+        price_basis=basis,
+    )
+
+
+def shared(spec: Sharing | None) -> SharedGpu | None:
+    """The sharing of each GPU, if any."""
+    if spec is None:
+        return None
+    if spec.mig:
+        return SharedGpu(way="mig", units=spec.mig.slices, mig_profile=spec.mig.profile)
+    way = ("time-slicing", spec.time_slicing) if spec.time_slicing else ("mps", spec.mps)
+    return SharedGpu(way=way[0], units=way[1].replicas if way[1] else 1)
+
+
+def _toleration(taint: Taint) -> Mapping[str, str]:
+    return {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
+
+
+def _eks_allocatable(types: Sequence[InstanceType], disk: int) -> Allocatable:
+    return Allocatable(
+        cpu_millis=min((one.allocatable_cpu_millis for one in types), default=None),
+        memory=min((one.allocatable_memory_mib * MIB for one in types), default=None),
+        ephemeral_storage=int(disk * _FILE_SYSTEM_SHARE * _EVICTION_SHARE) - _RESERVED_DISK,
+    )
+
+
+def _price(
+    types: Sequence[str], capacity: str, region: str | None, prices: Mapping[str, Mapping[str, object]]
+) -> tuple[float | None, str]:
+    """The dearest of the types, since any of them may be started; unknown when any of them is."""
+    if region is None:
+        return None, "no aws:region, so no price table"
+    found = [price(one, capacity, region, prices) for one in types]
+    usd = [one.usd_per_hour for one in found if one is not None]
+    if len(usd) < len(types) or not types:
+        missing = ", ".join(name for name, one in zip(types, found, strict=True) if one is None)
+        return None, f"no {capacity} price of {missing} in {region}"
+    dearest = max((one for one in found if one is not None), key=lambda one: one.usd_per_hour)
+    return dearest.usd_per_hour, f"{capacity}, {region}, {dearest.date or dearest.source}"

@@ -1,0 +1,103 @@
+"""What one pod requests, how long it may take to start, and how it stops. Pure."""
+
+from components.infrastructure import NodeGroup, Volume
+from components.resolved import DrainTimes, Model, PodResources, Startup
+from components.spec import GIB, MIB, to_bytes, to_millis
+from stacks.resolve_models import HUB_MIBPS
+from stacks.workloads import Drain, Resources
+
+# vLLM's message queues in /dev/shm: 16 MiB x 10 chunks to broadcast and 24 MiB x 10 chunks for each worker's answers, and since
+# 2026-07 it refuses to start with less (https://github.com/vllm-project/vllm/pull/50606, read 2026-11-22).
+BROADCAST_QUEUE, RESPONSE_QUEUE = 160 * MIB, 240 * MIB
+_SHM_ONE_RANK, _SHM_BASE, _SHM_PER_RANK = GIB, 2 * GIB, GIB
+# Engineering margins of ours, no measurement: host memory of the API server, and of each worker (CUDA context, pinned buffers).
+_HOST_BASE, _HOST_PER_RANK = 4 * GIB, 6 * GIB
+_CPU_PER_GPU = 4000
+_CPU_SHARE = 0.75
+"""Share of a node's allocatable CPU that pods ask for, by their GPUs; the rest is for DaemonSets."""
+_TMP, _CACHE, _LOGS = 4 * GIB, 10 * GIB, GIB
+_DOWNLOAD_FACTOR = 1.05
+# Start-up steps in seconds, cautious. Seen: torch.compile 34 s and engine start 48 s on an A10G, 8B load 31 s on H100,
+# a whole Llama-4-Scout start about 600 s (peers.md section 4; llm-d-benchmark issue 83).
+_PROCESS, _COMPILE, _GRAPHS, _LOAD_FACTOR, _LOAD_LEAST = 120, 240, 60, 1.5, 30
+# EC2 and EKS start a GPU node in 2-3 minutes (peers.md section 4); a 10-30 GB image needs minutes at gp3 speed.
+_NODE_START, _PULL, _MARGIN = 300, 600, 120
+_GRACE_MARGIN = 15
+
+
+def resources(
+    spec: Resources,
+    ranks: int,
+    nodes: NodeGroup,
+    model: Model,
+    offload: int,
+    *,
+    downloads: bool,
+) -> PodResources:
+    """Requests of the engine container: what the stack file says, else a share of the node by GPUs and ranks."""
+    shm = to_bytes(spec.shm) if spec.shm else (_SHM_ONE_RANK if ranks == 1 else _SHM_BASE + _SHM_PER_RANK * ranks)
+    cache = _CACHE + (int((model.weights_size or 0) * _DOWNLOAD_FACTOR) if downloads else 0)
+    ephemeral = to_bytes(spec.ephemeral_storage) if spec.ephemeral_storage else cache + _TMP + _LOGS
+    return PodResources(
+        gpus=ranks,
+        cpu_millis=to_millis(spec.cpu) if spec.cpu else _cpu(ranks, nodes),
+        memory=to_bytes(spec.memory) if spec.memory else _HOST_BASE + _HOST_PER_RANK * ranks + shm + offload,
+        shm=shm,
+        cache=cache,
+        tmp=_TMP,
+        ephemeral_storage=ephemeral,
+    )
+
+
+def least_shm(ranks: int) -> int:
+    """Bytes of /dev/shm below which vLLM refuses to start; nothing is shared by a single rank."""
+    return 0 if ranks == 1 else BROADCAST_QUEUE + RESPONSE_QUEUE * ranks
+
+
+def _cpu(ranks: int, nodes: NodeGroup) -> int:
+    wanted = _CPU_PER_GPU * ranks
+    if nodes.allocatable.cpu_millis is None or not nodes.units_per_node:
+        return wanted
+    share = nodes.allocatable.cpu_millis * _CPU_SHARE * ranks / nodes.units_per_node
+    return max(500, min(wanted, int(share // 100) * 100))
+
+
+def startup(
+    model: Model,
+    volume: Volume | None,
+    nodes: NodeGroup,
+    drain: DrainTimes,
+    *,
+    replicas: int,
+    max_unavailable: int,
+    eager: bool,
+    given: int | None,
+) -> Startup:
+    """Deadlines from the bytes: probe < progress deadline < Pulumi's time-out for the whole rollout."""
+    rate, basis = (volume.throughput_mibps, volume.throughput_basis) if volume else (HUB_MIBPS, "Hugging Face Hub")
+    load = max(_LOAD_LEAST, round((model.weights_size or 0) / (rate * MIB) * _LOAD_FACTOR))
+    compile_, graphs = (0, 0) if eager else (_COMPILE, _GRAPHS)
+    budget = given if given is not None else _PROCESS + load + compile_ + graphs
+    node = _NODE_START if nodes.max_nodes > nodes.min_nodes else 0
+    progress = node + _PULL + drain.grace + budget + _MARGIN
+    rounds = -(-max(replicas, 1) // max(max_unavailable, 1))
+    return Startup(
+        load=load,
+        compile=compile_,
+        graphs=graphs,
+        node=node,
+        pull=_PULL,
+        budget=budget,
+        progress_deadline=progress,
+        rollout_timeout=rounds * progress,
+        basis="startupTimeoutSeconds in the stack file" if given is not None else f"{rate} MiB/s: {basis}",
+    )
+
+
+def drain_times(spec: Drain) -> DrainTimes:
+    """preStop, then the engine's own shutdown time, then a margin before SIGKILL."""
+    return DrainTimes(
+        pre_stop=spec.pre_stop_seconds,
+        shutdown=spec.shutdown_timeout_seconds,
+        grace=spec.pre_stop_seconds + spec.shutdown_timeout_seconds + _GRACE_MARGIN,
+    )
