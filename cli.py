@@ -48,7 +48,9 @@ class PlainFormat(StrEnum):
     json = "json"
 
 
-StackName = Annotated[str, typer.Argument(metavar="STACK", help="A stack's name (dev for Pulumi.dev.yaml) or its file.")]
+StackName = Annotated[
+    str, typer.Argument(metavar="STACK", help="A stack's name (dev for Pulumi.dev.yaml) or its file.")
+]
 Directory = Annotated[Path, typer.Option("--cwd", "-C", help="Folder of the project.", file_okay=False, exists=True)]
 
 
@@ -62,14 +64,14 @@ def check(
     _, resolved, problems = _checked(stack, cwd)
     errors = sum(one.severity == "error" for one in problems)
     if format_ is PlainFormat.json:
-        from preview.problem_json import problem_json
-
-        _print_json({"problems": [problem_json(one) for one in problems]})
+        _print_json({"problems": [one.as_json() for one in problems]})
     else:
         for one in problems:
-            print(f"{one.severity} {one.code} {one.text()}")
+            print(problem_line(one))
         workloads = f", {_count(len(resolved.workloads), 'workload')}" if resolved else ""
-        print(f"{stack}: {_count(errors, 'error')}, {_count(len(problems) - errors, 'warning or notice', 'warnings or notices')}{workloads}")
+        print(
+            f"{stack}: {_count(errors, 'error')}, {_count(len(problems) - errors, 'warning or notice', 'warnings or notices')}{workloads}"
+        )
     _exit(errors)
 
 
@@ -96,7 +98,9 @@ def plan(
 @app.command()
 def render(
     stack: StackName,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; empty, or of an earlier render.", file_okay=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder to write; empty, or of an earlier render.", file_okay=False)
+    ],
     cwd: Directory = Path(),
     allow_unknown: Annotated[bool, typer.Option(help="Succeed although some objects are incomplete.")] = False,
 ) -> None:
@@ -120,7 +124,7 @@ def render(
         print(f"incomplete: {gap.file}: {gap.path}: {gap.reason}", file=sys.stderr)
     for urn, reason in result.not_rendered:
         print(f"not rendered: {urn.rpartition('::')[2]}: {reason}", file=sys.stderr)
-    _exit(bool(result.incomplete) and not allow_unknown)
+    _exit(result.exit_code)
 
 
 @app.command()
@@ -168,13 +172,21 @@ def _checked(stack: str, cwd: Path) -> "tuple[Loaded, Stack | None, list[Problem
 
 
 def _run(loaded: "Loaded", cwd: Path) -> "Run":
-    from preview.run import run
+    from preview.run import ProgramError, UnsupportedError, run
 
     values, secrets = loaded.engine_config()
-    with _progress(f"running the program for {loaded.stack} ..."):
-        return run(
-            cwd / "__main__.py", project=PROJECT, stack=loaded.stack, config=values, config_secret_keys=secrets
+    main = cwd / "__main__.py"
+    if not main.exists():
+        print(
+            f"{PROJECT}: {main} isn't there; run this in the project's folder, or name it with --cwd", file=sys.stderr
         )
+        raise typer.Exit(2)
+    try:
+        with _progress(f"running the program for {loaded.stack} ..."):
+            return run(main, project=PROJECT, stack=loaded.stack, config=values, config_secret_keys=secrets)
+    except (ProgramError, UnsupportedError) as error:
+        print(f"{PROJECT}: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
 
 
 def _progress(text: str) -> Any:
@@ -210,16 +222,16 @@ def _print_report(summary: "Report", run: "Run | None", format_: Format) -> None
 
 
 def _print_problems(problems: "list[Problem]", format_: Format) -> None:
-    from preview.problem_json import problem_json
-
     if format_ is Format.json:
-        _print_json({"problems": [problem_json(one) for one in problems]})
-    elif format_ is Format.markdown:
-        print("\n".join(f"- {one.severity} `{one.code}` {one.text()}" for one in problems))
-    else:
-        from preview.report_text import print_problems
+        _print_json({"problems": [one.as_json() for one in problems]})
+        return
+    for one in problems:
+        print(f"- {problem_line(one)}" if format_ is Format.markdown else problem_line(one))
 
-        print_problems(_console(), problems)
+
+def problem_line(problem: "Problem") -> str:
+    """One line that begins with the place, as compilers print it; errors are the rule, so only the others say what they are."""
+    return problem.text() if problem.severity == "error" else f"{problem.text()} ({problem.severity})"
 
 
 def _print_json(value: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from components import pods
 from components.infrastructure import Download
-from components.spec import GIB, mebibytes
+from components.spec import GIB, Manifest, mebibytes
 
 WEIGHTS_DIR = "/models"
 USER = 2000
@@ -67,7 +67,7 @@ def job_labels(download: Download) -> dict[str, str]:
     }
 
 
-def job_spec(download: Download, claim_name: Any, token: tuple[str, str] | None) -> dict[str, Any]:
+def job_spec(download: Download, claim_name: Any, token: tuple[str, str] | None) -> Manifest:
     """Spec of the Job: retried, and given up after a deadline that follows from the bytes."""
     return {
         "backoffLimit": 6,

@@ -107,7 +107,7 @@ class GpuNodeGroup(pulumi.ComponentResource):
             ),
             labels=dict(nodes.labels),
             taints=[_taint(one) for one in nodes.taints],
-            tags={**tags, **autoscaler_tags(nodes)},
+            tags={**autoscaler_tags(nodes), **tags},
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # Nodes without these policies can't join; nothing of the group refers to them.

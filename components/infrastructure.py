@@ -84,10 +84,18 @@ class NodeGroup:
     node_selector: Mapping[str, str]
     tolerations: tuple[Mapping[str, str], ...]
     allocatable: Allocatable
+    """A cautious figure: what every node has at least, before DaemonSets."""
     zones: tuple[str, ...] | None
     usd_per_hour: float | None
     """Of one node; None where unknown."""
     price_basis: str
+    at_most: Allocatable | None = None
+    """What no node can exceed, where that is more than `allocatable`: pods above it never start, pods between the two may."""
+
+    @property
+    def upper_allocatable(self) -> Allocatable:
+        """`at_most`, or `allocatable` where that is exact."""
+        return self.at_most or self.allocatable
 
     @property
     def units_per_node(self) -> int:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from components import network_policy, pods
 from components.resolved import Workload
+from components.spec import Manifest
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,14 +35,12 @@ class ModelDeployment(pulumi.ComponentResource):
         super().__init__("llm-serving:index:ModelDeployment", name, None, opts)
         workload = args.workload
         child = pulumi.ResourceOptions(parent=self)
-        metadata = {
+        metadata: Manifest = {
             "name": workload.name,
             "namespace": args.namespace or workload.namespace,
             "labels": pods.labels(workload),
         }
-        account = k8s.core.v1.ServiceAccount(
-            name, metadata=metadata, automount_service_account_token=False, opts=child
-        )
+        account = k8s.core.v1.ServiceAccount(name, metadata=metadata, automount_service_account_token=False, opts=child)
         service = k8s.core.v1.Service(name, metadata=metadata, spec=service_spec(workload), opts=child)
         k8s.networking.v1.NetworkPolicy(
             name, metadata=metadata, spec=network_policy.workload_policy(workload, pods.selector(workload)), opts=child
@@ -75,7 +73,7 @@ class ModelDeployment(pulumi.ComponentResource):
         self.register_outputs({"url": self.url, "service_name": self.service_name})
 
 
-def deployment_spec(workload: Workload) -> dict[str, Any]:
+def deployment_spec(workload: Workload) -> Manifest:
     """Spec of the Deployment: replaced in place by default, so that an update needs no spare GPUs."""
     return {
         "replicas": workload.replicas,
@@ -90,7 +88,7 @@ def deployment_spec(workload: Workload) -> dict[str, Any]:
     }
 
 
-def service_spec(workload: Workload) -> dict[str, Any]:
+def service_spec(workload: Workload) -> Manifest:
     """Spec of the Service: the API, and the same container port once more under the name `metrics` for monitors."""
     return {
         "type": "ClusterIP",
@@ -107,7 +105,7 @@ def metrics_port(workload: Workload) -> int:
     return 9090 if workload.service_port != 9090 else 9091
 
 
-def budget_spec(workload: Workload) -> dict[str, Any]:
+def budget_spec(workload: Workload) -> Manifest:
     """Spec of the PodDisruptionBudget: drains go on one pod at a time, and a pod that never became ready blocks nothing."""
     return {
         "maxUnavailable": 1,
@@ -116,7 +114,7 @@ def budget_spec(workload: Workload) -> dict[str, Any]:
     }
 
 
-def pod_monitor_spec(workload: Workload) -> dict[str, Any]:
+def pod_monitor_spec(workload: Workload) -> Manifest:
     """Spec of the prometheus-operator PodMonitor."""
     return {
         "selector": {"matchLabels": pods.selector(workload)},

@@ -11,7 +11,7 @@ from components import network_policy
 from components.download_job import job_labels, job_spec
 from components.infrastructure import StorageClass, Volume
 from components.pods import PART_OF
-from components.spec import mebibytes
+from components.spec import Manifest, mebibytes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,10 +58,15 @@ class ModelVolume(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
             class_name = storage.metadata.name
+        metadata: Manifest = {
+            "name": volume.claim_name,
+            "namespace": args.namespace,
+            "labels": volume_labels(volume),
+        }
         return k8s.core.v1.PersistentVolumeClaim(
             name,
-            metadata={"name": volume.claim_name, "namespace": args.namespace, "labels": volume_labels(volume)},
-            spec={**claim_spec(volume), "storageClassName": class_name},
+            metadata=metadata,
+            spec=claim_spec(volume, class_name),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=volume.protect,
@@ -72,7 +77,7 @@ class ModelVolume(pulumi.ComponentResource):
 
     def _download(self, name: str, args: ModelVolumeArgs, download: Any) -> None:
         labels = job_labels(download)
-        metadata = {"name": download.name, "namespace": args.namespace, "labels": labels}
+        metadata: Manifest = {"name": download.name, "namespace": args.namespace, "labels": labels}
         policy = k8s.networking.v1.NetworkPolicy(
             name,
             metadata=metadata,
@@ -104,16 +109,17 @@ def volume_labels(volume: Volume) -> dict[str, str]:
     }
 
 
-def claim_spec(volume: Volume) -> dict[str, Any]:
-    """Spec of the claim, without its class."""
+def claim_spec(volume: Volume, class_name: Any) -> Manifest:
+    """Spec of the claim."""
     return {
         "accessModes": [volume.access_mode],
         "volumeMode": "Filesystem",
         "resources": {"requests": {"storage": mebibytes(volume.size or 0)}},
+        "storageClassName": class_name,
     }
 
 
-def storage_class(given: StorageClass) -> dict[str, Any]:
+def storage_class(given: StorageClass) -> Manifest:
     """Arguments of the StorageClass. Volumes outlive their claims: weights are never deleted by accident."""
     zone = [{"key": "topology.kubernetes.io/zone", "values": [given.zone]}] if given.zone else []
     return {

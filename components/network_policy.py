@@ -3,13 +3,14 @@
 from typing import Any
 
 from components.resolved import Workload
+from components.spec import Manifest
 
 _PRIVATE_V4 = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
 """RFC 1918, RFC 6598 and link-local (the instance metadata service): never an internet address."""
 _PRIVATE_V6 = ("fc00::/7", "fe80::/10")
 
 
-def workload_policy(workload: Workload, selector: dict[str, str]) -> dict[str, Any]:
+def workload_policy(workload: Workload, selector: dict[str, str]) -> Manifest:
     """Spec of a workload's policy: `allowFrom` in; DNS out, and HTTPS to the internet where its pods download."""
     return {
         "podSelector": {"matchLabels": selector},
@@ -19,7 +20,7 @@ def workload_policy(workload: Workload, selector: dict[str, str]) -> dict[str, A
     }
 
 
-def download_policy(selector: dict[str, str]) -> dict[str, Any]:
+def download_policy(selector: dict[str, str]) -> Manifest:
     """Spec of the policy of download Jobs: nobody in; DNS and HTTPS to the internet out."""
     return {
         "podSelector": {"matchLabels": selector},

@@ -4,13 +4,13 @@ Sizes are bytes, CPU is thousandths of a core, times are seconds unless a name s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from catalog.models import Architecture
 from components.engines.base import Engine, Launch, Parallelism
 from components.engines.vllm_memory import MemoryEstimate
-from components.infrastructure import NodeGroup, SharedGpu, Volume
+from components.infrastructure import NodeGroup, Volume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +54,10 @@ class Startup:
     graphs: int
     node: int
     pull: int
+    computed: int
+    """Process start + load + compile + graphs, whatever the stack file says."""
     budget: int
-    """From container start to ready: the startup probe's time."""
+    """From container start to ready: the startup probe's time; `computed` unless the stack file gives another."""
     progress_deadline: int
     rollout_timeout: int
     """For the whole rollout: Pulumi's custom timeout."""
@@ -121,12 +123,11 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevicePlugin:
-    """The device plugin chart release, and the sharing configuration of each node group that has one."""
+    """The device plugin chart release."""
 
     version: str
     repository: str
     namespace: str
-    sharing: Mapping[str, SharedGpu] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,3 +155,7 @@ class Stack:
     workloads: Mapping[str, Workload]
     option_rows: Mapping[str, Mapping[str, Any]]
     """Option tables that the stack file adds to the catalogue, by engine and version."""
+    max_usd_per_hour: float | None = None
+    """Ceiling for the cost of all node groups at their largest."""
+    referenced_device_plugin: bool = False
+    """The stack that `cluster.stackReference` names installs the device plugin."""

@@ -9,6 +9,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+Manifest = Any
+"""A camelCase Kubernetes object or a part of one. The SDK's typed dictionaries know only snake_case keys, so the type checker can't
+look inside; tests hold every object against the API's own strict schemas."""
+
 GIB = 1024**3
 MIB = 1024**2
 
@@ -44,7 +48,9 @@ def quantity(text: str) -> Fraction:
     """
     match = _QUANTITY.fullmatch(text)
     if not match:
-        raise ValueError(f"{text!r} isn't a Kubernetes quantity: use a number with an optional suffix, such as 500Gi or 4")
+        raise ValueError(
+            f"{text!r} isn't a Kubernetes quantity: use a number with an optional suffix, such as 500Gi or 4"
+        )
     number, exponent, suffix = match.groups()
     if exponent:
         return Fraction(Decimal(number + exponent))
@@ -99,9 +105,7 @@ ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", m
 
 LabelKey = Annotated[
     str,
-    Field(
-        pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$", max_length=317
-    ),
+    Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$", max_length=317),
 ]
 LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
 Labels = dict[LabelKey, LabelValue]

@@ -1,6 +1,7 @@
 """Runs the rules over a stack, honours `allow`, and prints only remedies that were tried out. Pure."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,8 +15,8 @@ from stacks.references import reference_errors
 from stacks.resolve import Inputs, resolve
 
 _ORDER = {"error": 0, "warning": 1, "notice": 2}
-_MOST_TRIALS = 60
-"""Remedies that one check tries at most; more broken rules than that are printed without."""
+_MOST_RESOLVED = 3000
+"""Workloads that trying remedies resolves at most; rules broken beyond that are printed without one."""
 
 
 def check(inputs: Inputs, stack: Stack) -> list[Problem]:
@@ -50,12 +51,12 @@ def _allowed(stack: Stack, code: str, path: Path) -> bool:
 
 
 class _Trials:
-    """Tries remedies on a copy of the stack file."""
+    """Tries remedies on a copy of the stack file that holds only the workloads that can be affected."""
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
-        self._errors: frozenset[tuple[str, Path]] | None = None
-        self._left = _MOST_TRIALS
+        self._before: dict[frozenset[str], frozenset[tuple[str, Path]]] = {}
+        self._left = _MOST_RESOLVED
 
     def best(self, rule: Rule, finding: Finding) -> str | None:
         """The text of the first remedy that holds."""
@@ -65,21 +66,45 @@ class _Trials:
         return None
 
     def _cures(self, rule: Rule, finding: Finding, remedy: Remedy) -> bool:
-        if self._left == 0:
+        near = neighbours(self._inputs.config, finding.path)
+        self._left -= len(near) + 1
+        if self._left < 0:
             return False
-        self._left -= 1
-        changed = changed_inputs(self._inputs, remedy)
+        changed = changed_inputs(_only(self._inputs, near), remedy)
         if changed is None:
             return False
         after = Facts(stack=resolve(changed), inputs=changed)
-        if any(one.path == finding.path for other, one in _findings(after, (rule,)) if other is rule):
+        if any(one.path == finding.path for _, one in _findings(after, (rule,))):
             return False
-        return _errors(after) <= self._before()
+        if near not in self._before:
+            before = _only(self._inputs, near)
+            self._before[near] = _errors(Facts(stack=resolve(before), inputs=before))
+        return _errors(after) <= self._before[near]
 
-    def _before(self) -> frozenset[tuple[str, Path]]:
-        if self._errors is None:
-            self._errors = _errors(Facts(stack=resolve(self._inputs), inputs=self._inputs))
-        return self._errors
+
+def neighbours(config: StackConfig, path: Path) -> frozenset[str]:
+    """Workloads that a change at `path` can affect: those on the same nodes or with the same volume."""
+    every = config.workloads
+    section, name = (path[0], str(path[1])) if len(path) > 1 else ("", "")
+    volume = {key: model.volume for key, model in config.models.items()}
+    if section == "workloads" and name in every:
+        group, weights = every[name].node_group, volume.get(every[name].model)
+        return frozenset(
+            key
+            for key, one in every.items()
+            if key == name or one.node_group == group or (weights and volume.get(one.model) == weights)
+        )
+    chosen = {
+        "nodeGroups": lambda one: one.node_group == name,
+        "volumes": lambda one: volume.get(one.model) == name,
+        "models": lambda one: one.model == name,
+    }.get(str(section))
+    return frozenset(key for key, one in every.items() if chosen is None or chosen(one))
+
+
+def _only(inputs: Inputs, names: frozenset[str]) -> Inputs:
+    kept = {name: one for name, one in inputs.config.workloads.items() if name in names}
+    return replace(inputs, config=inputs.config.model_copy(update={"workloads": kept}))
 
 
 def _errors(facts: Facts) -> frozenset[tuple[str, Path]]:
@@ -97,13 +122,7 @@ def changed_inputs(inputs: Inputs, remedy: Remedy) -> Inputs | None:
         return None
     if reference_errors(config, inputs.infrastructure):
         return None
-    return Inputs(
-        config=config,
-        name=inputs.name,
-        region=inputs.region,
-        config_files=inputs.config_files,
-        infrastructure=inputs.infrastructure,
-    )
+    return replace(inputs, config=config)
 
 
 def _set(data: Any, path: Path, value: Any) -> None:

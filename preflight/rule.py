@@ -30,6 +30,8 @@ class Finding:
     path: Path
     message: str
     remedies: tuple[Remedy, ...] = ()
+    severity: Severity | None = None
+    """Where this place is graver or milder than the rule's own severity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,7 +81,8 @@ def render(resources: Iterable[Registered], out_dir: Path, allow_unknown: bool =
             raise RenderError(f"{urn} and {owners[name]} make the same object ({name}); rename or remove one")
         files[name], owners[name] = text, urn
 
-    for resource in sorted(resources, key=lambda item: item.urn):
+    listed = sorted(resources, key=lambda item: item.urn)
+    for resource in listed:
         if is_kubernetes_object(resource):
             name, body = _file_name(resource), _object(resource)
             gaps = _object_gaps(body)
@@ -92,7 +93,7 @@ def render(resources: Iterable[Registered], out_dir: Path, allow_unknown: bool =
             add(file, _text(resource, kept, gaps), resource.urn)
             incomplete += [Incomplete(file, *gap) for gap in gaps]
         elif is_helm_release(resource):
-            folder = f"charts/{_slug(str(resource.inputs.get('name') or resource.name))}"
+            folder = f"charts/{_release_folder(resource, listed)}"
             gaps = release_gaps(resource)
             if gaps:
                 file = f"incomplete/{folder.replace('/', '-', 1)}.yaml"
@@ -114,6 +115,13 @@ def render(resources: Iterable[Registered], out_dir: Path, allow_unknown: bool =
         not_rendered=tuple(sorted(not_rendered)),
         exit_code=1 if incomplete and not allow_unknown else 0,
     )
+
+
+def _release_folder(release: Registered, resources: Iterable[Registered]) -> str:
+    """The release's name, with its namespace in front where another namespace has a release of that name."""
+    name = release.inputs.get("name") or release.name
+    same = [other for other in resources if is_helm_release(other) and other.inputs.get("name") == name]
+    return _slug(f"{release.inputs.get('namespace')}-{name}" if len(same) > 1 else str(name))
 
 
 def _object(resource: Registered) -> dict[str, Any]:

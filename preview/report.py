@@ -8,7 +8,6 @@ from components.infrastructure import NodeGroup
 from components.resolved import Stack, Workload
 from components.spec import GIB
 from preflight.placement import nodes_needed
-from preview.problem_json import problem_json
 from stacks.problem import Problem
 from stacks.totals import Totals, group_cost, totals, workload_cost
 
@@ -84,7 +83,7 @@ class Report:
             "stack": self.stack,
             "namespace": self.namespace,
             "cluster": self.cluster,
-            "problems": [problem_json(one) for one in self.problems],
+            "problems": [one.as_json() for one in self.problems],
             "fit": [asdict(one) for one in self.fits],
             "placement": [asdict(one) for one in self.placements],
             "cost": {

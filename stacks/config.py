@@ -77,7 +77,7 @@ class ConfigTokenSecret(Spec):
 
 
 def _token_kind(value: Any) -> str:
-    keys = value if isinstance(value, dict) else vars(value)
+    keys = value if isinstance(value, dict) else getattr(value, "__dict__", {})
     return "configSecret" if "configSecret" in keys or "config_secret" in keys else "secretName"
 
 
@@ -178,6 +178,13 @@ class Catalog(Spec):
     vllm_versions: dict[str, EngineVersionOverride] = Field(default_factory=dict)
 
 
+class Cost(Spec):
+    """What the stack may cost."""
+
+    max_usd_per_hour: Annotated[float, Field(gt=0)] | None = None
+    """Ceiling in US dollars per hour for all node groups of this stack together at their largest; no ceiling when left out."""
+
+
 class StackConfig(Spec):
     """One stack of llm-serving. Every section but the cluster is optional."""
 
@@ -191,5 +198,4 @@ class StackConfig(Spec):
     models: dict[DnsLabel, Model] = Field(default_factory=dict)
     workloads: dict[DnsLabel, AnyWorkload] = Field(default_factory=dict)
     catalog: Catalog = Catalog()
-
-
+    cost: Cost = Cost()

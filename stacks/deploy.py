@@ -64,9 +64,7 @@ def deploy(stack: Stack) -> dict[str, Any]:
     }
 
 
-def _nodes(
-    groups: list[NodeGroup], cluster: Cluster, inherited: pulumi.ResourceOptions
-) -> dict[str, "GpuNodeGroup"]:
+def _nodes(groups: list[NodeGroup], cluster: Cluster, inherited: pulumi.ResourceOptions) -> dict[str, "GpuNodeGroup"]:
     if not groups:
         return {}
     from components.gpu_node_group import GpuNodeGroup, GpuNodeGroupArgs  # loads the AWS SDK
@@ -161,5 +159,3 @@ def _token_secret(stack: Stack, namespace: pulumi.Input[str], provider: k8s.Prov
         string_data={stack.token.key: token},
         opts=pulumi.ResourceOptions(provider=provider),
     )
-
-

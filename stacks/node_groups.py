@@ -11,7 +11,8 @@ from components.spec import GpuCount, LabelKey, Labels, LabelValue, Quantity, Sp
 class Taint(Spec):
     """A Kubernetes node taint, besides the GPU taint that every group gets."""
 
-    key: LabelKey
+    key: Annotated[LabelKey, Field(max_length=63)]
+    """At most 63 characters, the limit of EKS."""
     value: LabelValue = ""
     effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"]
 
@@ -122,6 +123,17 @@ class EksNodeGroup(_NodeGroup):
                 "sizes",
                 "desiredSize {size} must lie between minSize {low} and maxSize {high}",
                 {"size": self.desired_size, "low": self.min_size, "high": self.max_size},
+            )
+        # https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html: at most 0.25 MiB/s per provisioned IOPS
+        if self.disk_throughput_mi_bps * 4 > self.disk_iops:
+            raise PydanticCustomError(
+                "gp3",
+                "diskThroughputMiBps {throughput} needs at least {least} diskIops (gp3 gives 0.25 MiB/s per provisioned IOPS), not {iops}",
+                {
+                    "throughput": self.disk_throughput_mi_bps,
+                    "least": self.disk_throughput_mi_bps * 4,
+                    "iops": self.disk_iops,
+                },
             )
         if to_bytes(self.disk_size) < to_bytes("200Gi"):
             raise PydanticCustomError(

@@ -79,7 +79,7 @@ def resolve(inputs: Inputs) -> Stack:
         create_namespace=config.namespace.create,
         cluster=_cluster(inputs),
         token=token,
-        device_plugin=_device_plugin(config, nodes),
+        device_plugin=_device_plugin(config),
         node_groups=nodes,
         volumes=volumes,
         models=models,
@@ -88,13 +88,19 @@ def resolve(inputs: Inputs) -> Stack:
             for name, spec in config.workloads.items()
         },
         option_rows=tables,
+        max_usd_per_hour=config.cost.max_usd_per_hour,
+        referenced_device_plugin=bool(inputs.infrastructure and inputs.infrastructure.platform.nvidia_device_plugin),
     )
 
 
 def _node_groups(inputs: Inputs) -> dict[str, NodeGroup]:
     rows = inputs.config.catalog
     found: dict[str, NodeGroup] = {}
-    sources = [(inputs.config, True)] if inputs.infrastructure is None else [(inputs.infrastructure, False), (inputs.config, True)]
+    sources = (
+        [(inputs.config, True)]
+        if inputs.infrastructure is None
+        else [(inputs.infrastructure, False), (inputs.config, True)]
+    )
     known_gpus, types, prices = gpus(gpu_rows(rows)), instances(instance_rows(rows)), price_rows(rows)
     for source, created in sources:
         for name, spec in source.node_groups.items():
@@ -238,13 +244,8 @@ def _cluster(inputs: Inputs) -> Cluster:
     raise ValueError(f"{there.stack_file} refers to yet another stack: name the stack that owns the cluster")
 
 
-def _device_plugin(config: StackConfig, nodes: Mapping[str, NodeGroup]) -> DevicePlugin | None:
+def _device_plugin(config: StackConfig) -> DevicePlugin | None:
     given = config.platform.nvidia_device_plugin
     if given is None:
         return None
-    return DevicePlugin(
-        version=given.version,
-        repository=given.repository,
-        namespace=given.namespace,
-        sharing={name: group.sharing for name, group in nodes.items() if group.sharing and group.eks},
-    )
+    return DevicePlugin(version=given.version, repository=given.repository, namespace=given.namespace)

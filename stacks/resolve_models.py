@@ -103,7 +103,16 @@ def volume(
     )
 
 
-_USUAL_BITS = {"awq": 4, "gptq": 4, "fp8": 8, "compressed-tensors": 8, "modelopt": 8, "modelopt_fp4": 4, "mxfp4": 4, "nvfp4": 4}
+_USUAL_BITS = {
+    "awq": 4,
+    "gptq": 4,
+    "fp8": 8,
+    "compressed-tensors": 8,
+    "modelopt": 8,
+    "modelopt_fp4": 4,
+    "mxfp4": 4,
+    "nvfp4": 4,
+}
 _USUAL_GROUP = {"awq": 128, "gptq": 128, "mxfp4": 32, "nvfp4": 16, "modelopt_fp4": 16}
 
 

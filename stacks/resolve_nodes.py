@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from catalog.gpus import Gpu
 from catalog.instances import InstanceType
 from catalog.prices import price
+from components.device_plugin_values import CONFIG_LABEL, PLUGIN_LABEL, PRESENT_LABEL
 from components.infrastructure import Allocatable, EksNodes, NodeGroup, SharedGpu, Taint
 from components.spec import GIB, MIB, to_bytes, to_millis
 from stacks.node_groups import EksNodeGroup, ExistingNodeGroup, Sharing
 
 GROUP_LABEL = "llm-serving/node-group"
 """Set on the nodes of a group and selected by its pods: works without GPU feature discovery."""
-PLUGIN_LABEL = "llm-serving/device-plugin"
-"""`bundled` on nodes whose image has its own device plugin (Bottlerocket): the chart keeps away from them."""
+AUTOSCALER_LABEL = "k8s.amazonaws.com/accelerator"
+"""Tells Cluster Autoscaler that a new node's GPUs are still to come, so that it doesn't start another one meanwhile."""
 GPU_TAINT = Taint(key="nvidia.com/gpu", value="present", effect="NoSchedule")
 GPU_RESOURCE = "nvidia.com/gpu"
 
@@ -25,6 +26,8 @@ _AMI_TYPES = {
 # The disk's file system, then the kubelet's default nodefs eviction threshold, then nodeadm's reservation:
 # https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/ (10 %, read 2026-11-22).
 _FILE_SYSTEM_SHARE, _EVICTION_SHARE, _RESERVED_DISK = 0.98, 0.90, GIB
+# The kubelet keeps back 255 MiB (and 11 MiB more for each possible pod) and evicts below 100 MiB: catalog/data/instances.json, notes.
+_LEAST_RESERVED_MEMORY = (255 + 100) * MIB
 
 
 def eks_group(
@@ -43,11 +46,12 @@ def eks_group(
     sharing = shared(spec.sharing)
     bundled = spec.ami == "bottlerocket"
     labels = {
-        GROUP_LABEL: name,
-        "nvidia.com/gpu.present": "true",
-        **({PLUGIN_LABEL: "bundled"} if bundled else {}),
-        **({"nvidia.com/device-plugin.config": name} if sharing and not bundled else {}),
         **spec.labels,
+        GROUP_LABEL: name,
+        PRESENT_LABEL: "true",
+        **({AUTOSCALER_LABEL: known[0].gpu.lower()} if known else {}),
+        **({PLUGIN_LABEL: "bundled"} if bundled else {}),
+        **({CONFIG_LABEL: _config_name(sharing)} if sharing and not bundled else {}),
     }
     taints = (GPU_TAINT, *(Taint(key=one.key, value=one.value, effect=one.effect) for one in spec.taints))
     usd, basis = _price(spec.instance_types, spec.capacity, region, prices)
@@ -83,6 +87,7 @@ def eks_group(
         node_selector={GROUP_LABEL: name},
         tolerations=tuple(_toleration(one) for one in taints),
         allocatable=_eks_allocatable(known, to_bytes(spec.disk_size)),
+        at_most=_eks_at_most(known, to_bytes(spec.disk_size)),
         zones=tuple(spec.zones) if spec.zones else None,
         usd_per_hour=usd,
         price_basis=basis,
@@ -129,6 +134,7 @@ def existing_group(
             memory=to_bytes(spec.memory) if spec.memory else (known.allocatable_memory_mib * MIB if known else None),
             ephemeral_storage=to_bytes(spec.ephemeral_storage) if spec.ephemeral_storage else None,
         ),
+        at_most=_existing_at_most(spec, known),
         zones=tuple(spec.zones) if spec.zones else None,
         usd_per_hour=usd,
         price_basis=basis,
@@ -145,6 +151,10 @@ def shared(spec: Sharing | None) -> SharedGpu | None:
     return SharedGpu(way=way[0], units=way[1].replicas if way[1] else 1)
 
 
+def _config_name(sharing: SharedGpu) -> str:
+    return f"{sharing.way}-{sharing.mig_profile or sharing.units}"
+
+
 def _toleration(taint: Taint) -> Mapping[str, str]:
     return {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
 
@@ -155,6 +165,29 @@ def _eks_allocatable(types: Sequence[InstanceType], disk: int) -> Allocatable:
         memory=min((one.allocatable_memory_mib * MIB for one in types), default=None),
         ephemeral_storage=int(disk * _FILE_SYSTEM_SHARE * _EVICTION_SHARE) - _RESERVED_DISK,
     )
+
+
+def _eks_at_most(types: Sequence[InstanceType], disk: int) -> Allocatable:
+    return Allocatable(
+        cpu_millis=max((one.allocatable_cpu_millis for one in types), default=None),
+        memory=max((_most_memory(one) for one in types), default=None),
+        ephemeral_storage=int(disk * _EVICTION_SHARE),
+    )
+
+
+def _existing_at_most(spec: ExistingNodeGroup, known: InstanceType | None) -> Allocatable | None:
+    if known is None or spec.memory:
+        return None
+    return Allocatable(
+        cpu_millis=to_millis(spec.cpu) if spec.cpu else known.allocatable_cpu_millis,
+        memory=_most_memory(known),
+        ephemeral_storage=to_bytes(spec.ephemeral_storage) if spec.ephemeral_storage else None,
+    )
+
+
+def _most_memory(one: InstanceType) -> int:
+    """The nominal size less what the kubelet keeps back for itself and for eviction: real nodes have less, by the firmware's share."""
+    return int(one.memory_gib * GIB) - _LEAST_RESERVED_MEMORY
 
 
 def _price(

@@ -1,5 +1,6 @@
 """What one pod requests, how long it may take to start, and how it stops. Pure."""
 
+from components.engines.base import Parallelism
 from components.infrastructure import NodeGroup, Volume
 from components.resolved import DrainTimes, Model, PodResources, Startup
 from components.spec import GIB, MIB, to_bytes, to_millis
@@ -49,9 +50,15 @@ def resources(
     )
 
 
-def least_shm(ranks: int) -> int:
-    """Bytes of /dev/shm below which vLLM refuses to start; nothing is shared by a single rank."""
-    return 0 if ranks == 1 else BROADCAST_QUEUE + RESPONSE_QUEUE * ranks
+def least_shm(parallelism: Parallelism) -> int:
+    """Bytes of /dev/shm that the queues of all ranks take; nothing is shared by a single rank.
+
+    Every data-parallel engine has its own executor with one broadcast queue and one response queue for each of its workers, even
+    with a single worker (vllm 0.33.0: config/parallel.py line 1054, v1/executor/multiproc_executor.py lines 178 and 725).
+    """
+    if parallelism.ranks == 1:
+        return 0
+    return parallelism.data * (BROADCAST_QUEUE + RESPONSE_QUEUE * parallelism.tensor * parallelism.pipeline)
 
 
 def _cpu(ranks: int, nodes: NodeGroup) -> int:
@@ -77,7 +84,8 @@ def startup(
     rate, basis = (volume.throughput_mibps, volume.throughput_basis) if volume else (HUB_MIBPS, "Hugging Face Hub")
     load = max(_LOAD_LEAST, round((model.weights_size or 0) / (rate * MIB) * _LOAD_FACTOR))
     compile_, graphs = (0, 0) if eager else (_COMPILE, _GRAPHS)
-    budget = given if given is not None else _PROCESS + load + compile_ + graphs
+    computed = _PROCESS + load + compile_ + graphs
+    budget = computed if given is None else given
     node = _NODE_START if nodes.max_nodes > nodes.min_nodes else 0
     progress = node + _PULL + drain.grace + budget + _MARGIN
     rounds = -(-max(replicas, 1) // max(max_unavailable, 1))
@@ -87,6 +95,7 @@ def startup(
         graphs=graphs,
         node=node,
         pull=_PULL,
+        computed=computed,
         budget=budget,
         progress_deadline=progress,
         rollout_timeout=rounds * progress,

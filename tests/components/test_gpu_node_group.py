@@ -16,9 +16,6 @@ from preview.registered import Registered
 from preview.run import Run, run
 from preview.values import UNKNOWN
 
-# Importing pulumi_aws.ec2 (7.51) warns of a class of its own that we don't use.
-pytestmark = pytest.mark.filterwarnings("ignore:aws.ec2/encryptioncontrol:DeprecationWarning")
-
 GIB = 1024**3
 COMPONENT = "urn:pulumi:test::llm-serving::llm-serving:index:GpuNodeGroup::a100"
 CHILD = "urn:pulumi:test::llm-serving::llm-serving:index:GpuNodeGroup$"
@@ -282,6 +279,11 @@ def test_without_tags_the_launch_template_has_no_empty_tag_specifications() -> N
     made = registered(GROUPS["shared, untagged"])
     assert made[LAUNCH_TEMPLATE].inputs["tagSpecifications"] == []
     assert made[NODE_GROUP].inputs["tags"] == {EPHEMERAL_TAG: "266240Mi", GPU_TAG: "32"}
+
+
+def test_a_tag_of_the_stack_wins_over_what_the_autoscaler_is_told() -> None:
+    nodes = dataclasses.replace(A100, eks=dataclasses.replace(EKS, tags={EPHEMERAL_TAG: "100Gi"}))
+    assert registered(nodes)[NODE_GROUP].inputs["tags"] == {EPHEMERAL_TAG: "100Gi"}
 
 
 def test_the_autoscaler_is_told_units_of_shared_gpus_only_and_no_unknown_storage() -> None:

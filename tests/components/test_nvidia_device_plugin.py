@@ -110,7 +110,7 @@ def test_each_sharing_group_has_a_configuration_and_the_others_the_default() -> 
     assert config["default"] == "default"
     assert {name: yaml.safe_load(text) for name, text in config["map"].items()} == {
         "default": {"version": "v1", "flags": {"migStrategy": "none"}},
-        "sliced": {
+        "time-slicing-4": {
             "version": "v1",
             "flags": {"migStrategy": "none"},
             "sharing": {
@@ -120,7 +120,7 @@ def test_each_sharing_group_has_a_configuration_and_the_others_the_default() -> 
                 }
             },
         },
-        "mps": {
+        "mps-2": {
             "version": "v1",
             "flags": {"migStrategy": "none"},
             "sharing": {
@@ -130,12 +130,12 @@ def test_each_sharing_group_has_a_configuration_and_the_others_the_default() -> 
                 }
             },
         },
-        "mig": {"version": "v1", "flags": {"migStrategy": "single"}},
+        "mig-1g.5gb": {"version": "v1", "flags": {"migStrategy": "single"}},
     }
 
 
 def test_a_configuration_is_text_for_a_configmap() -> None:
-    text = device_plugin_values([SLICED])["config"]["map"]["sliced"]
+    text = device_plugin_values([SLICED])["config"]["map"]["time-slicing-4"]
     assert text == (
         "version: v1\n"
         "flags:\n"
@@ -172,7 +172,15 @@ def test_the_plugin_does_not_follow_taints_of_bottlerocket_but_feature_discovery
     assert values["nfd"]["worker"]["tolerations"] == [*WORKER_TOLERATIONS, toleration]
 
 
-@pytest.mark.parametrize("taken", ["default", "sliced"])
+def test_an_existing_pool_shares_its_gpus_only_where_its_nodes_name_a_configuration() -> None:
+    sharing = {"timeSlicing": {"replicas": 4}}
+    unlabelled = pool("lab", nodeSelector={"pool": "lab"}, sharing=sharing)
+    labelled = pool("lab", nodeSelector={"nvidia.com/device-plugin.config": "time-slicing-4"}, sharing=sharing)
+    assert "config" not in device_plugin_values([unlabelled])
+    assert device_plugin_values([labelled])["config"] == device_plugin_values([SLICED])["config"]
+
+
+@pytest.mark.parametrize("taken", ["default", "time-slicing-4"])
 def test_two_different_configurations_of_one_name_are_refused(taken: str) -> None:
     other = dataclasses.replace(MPS, labels={**MPS.labels, CONFIG_LABEL: taken})
     with pytest.raises(ValueError, match=f"node group mps: .* '{taken}' is already taken"):

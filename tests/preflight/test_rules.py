@@ -9,8 +9,8 @@ import pytest
 from preflight.check import check
 from preflight.docs import markdown
 from preflight.registry import RULES
-from tests.preflight.case import BASE, Case, inputs
 from stacks.resolve import resolve
+from tests.preflight.case import BASE, Case, inputs
 
 CASES: list[Case] = [
     case

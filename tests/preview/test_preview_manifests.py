@@ -30,13 +30,14 @@ MINORS = ("1.35", "1.36", "1.37")
 
 
 def resources_of(program: Any, **arguments: Any) -> tuple[Registered, ...]:
-    return run(program, **{"project": "llm-serving", "stack": "dev", "config": {}, **arguments}).resources
+    given: dict[str, Any] = {"project": "llm-serving", "stack": "dev", "config": {}, **arguments}
+    return run(program, **given).resources
 
 
 def serving() -> None:
     """One of each kind that a model needs, registered in an order that kubectl must not follow."""
     labels = {"app.kubernetes.io/name": "chat"}
-    named = {"name": "chat", "namespace": "ml", "labels": labels}
+    named: Any = {"name": "chat", "namespace": "ml", "labels": labels}
     k8s.apps.v1.Deployment(
         "chat",
         metadata={**named, "annotations": {"pulumi.com/timeoutSeconds": "1800"}},
@@ -186,15 +187,16 @@ def test_kubectl_reads_every_file_in_this_order(objects: tuple[Registered, ...],
 def incomplete_program() -> None:
     token = pulumi.Config().require_secret("hfToken")
     role = aws.iam.Role("role", assume_role_policy="{}")
-    ml = {"namespace": "ml"}
+    ml: Any = {"namespace": "ml"}
+    unset: Any = pulumi.Output.from_input(None)
     k8s.core.v1.ServiceAccount(
         "sa", metadata={**ml, "name": "sa", "annotations": {"eks.amazonaws.com/role-arn": role.arn}}
     )
     k8s.core.v1.Secret("hf", metadata={**ml, "name": "hf"}, string_data={"token": token})
     k8s.core.v1.Secret("plain", metadata={**ml, "name": "plain"}, string_data={"token": CANARY})
     k8s.core.v1.ConfigMap("auto", metadata=ml, data={"a": "b"})
-    k8s.core.v1.ConfigMap("null", metadata={**ml, "name": "null"}, data={"gone": pulumi.Output.from_input(None)})
-    k8s.core.v1.Service("fine", metadata={**ml, "name": "fine"}, spec={"cluster_ip": pulumi.Output.from_input(None)})
+    k8s.core.v1.ConfigMap("null", metadata={**ml, "name": "null"}, data={"gone": unset})
+    k8s.core.v1.Service("fine", metadata={**ml, "name": "fine"}, spec={"cluster_ip": unset})
     k8s.core.v1.Namespace.get("read", "ml")
 
 
@@ -266,7 +268,7 @@ def test_kubectl_refuses_an_incomplete_file(incomplete: tuple[Registered, ...], 
 
 def test_a_null_in_a_label_selector_means_unset() -> None:
     def program() -> None:
-        spec = {
+        spec: Any = {
             "selector": {"match_labels": {"a": "b"}, "match_expressions": pulumi.Output.from_input(None)},
             "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c"}]}},
         }
@@ -400,6 +402,14 @@ def test_the_install_script_runs_helm_beside_its_values(tmp_path: Path) -> None:
     assert Path(lines[0]).resolve() == script.parent.resolve()
     assert lines[1:5] == ["upgrade", "--install", "nvdp", "nvidia-device-plugin"]
     assert lines[-2:] == ["--password", "a b"]
+
+
+def test_releases_of_one_name_in_two_namespaces_have_two_folders(tmp_path: Path) -> None:
+    def program() -> None:
+        for namespace in ("a", "b"):
+            k8s.helm.v3.Release(namespace, name="redis", chart="redis", namespace=namespace)
+
+    assert render(resources_of(program), tmp_path / "out").charts == ("charts/a-redis", "charts/b-redis")
 
 
 def test_a_secret_among_the_values_keeps_a_chart_from_being_written(tmp_path: Path) -> None:

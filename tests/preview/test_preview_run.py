@@ -29,7 +29,8 @@ CANARY = "hf_canary_0123456789"
 
 
 def preview(program: Callable[[], Any] | Path, **arguments: Any) -> Run:
-    return run(program, **{"project": "llm-serving", "stack": "dev", "config": {}, **arguments})
+    given: dict[str, Any] = {"project": "llm-serving", "stack": "dev", "config": {}, **arguments}
+    return run(program, **given)
 
 
 def by_name(result: Run) -> dict[str, Registered]:
@@ -132,6 +133,7 @@ def test_an_output_only_property_is_unknown_and_never_dropped() -> None:
     assert annotations == {"id": "<computed>", "name": "<computed>", "role": "<computed>"}
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")  # importing aws.ec2 warns of its own classes
 def test_what_a_provider_computes_inside_a_given_object_is_unknown() -> None:
     def program() -> None:
         cluster = aws.eks.Cluster("cluster", role_arn="arn", vpc_config={"subnet_ids": ["subnet-a"]})
@@ -281,7 +283,7 @@ def test_outputs_of_a_secret_stay_secret() -> None:
 
 def test_numbers_nulls_and_map_order() -> None:
     def program() -> None:
-        data = {"zulu": "z", "alpha": "a", "nothing": pulumi.Output.from_input(None), "mike": "m"}
+        data: Any = {"zulu": "z", "alpha": "a", "nothing": pulumi.Output.from_input(None), "mike": "m"}
         k8s.core.v1.ConfigMap("settings", metadata={"name": "s"}, data=data)
         deployment("chat", {}, replicas=3)
         k8s.apiextensions.CustomResource(

@@ -1,0 +1,109 @@
+"""Names that one section of a stack uses and another one declares. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from catalog.models import models
+from stacks.config import StackConfig
+from stacks.messages import closest
+from stacks.problem import Path, quoted
+
+_MOST_NAMES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Declared names, and uses of them. A use that is None is left out in the stack file."""
+
+    node_groups: frozenset[str] = frozenset()
+    volumes: frozenset[str] = frozenset()
+    architectures: frozenset[str] = frozenset()
+    """Rows that the stack itself adds to the catalogue."""
+    models: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    """Volume and architecture by model."""
+    workloads: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    """Model and node group by workload."""
+
+
+def reference_errors(config: StackConfig, infrastructure: StackConfig | None) -> list[tuple[Path, str]]:
+    """Every use of a name that stands for nothing, and every name that both stacks declare: its place, what is wrong."""
+    return unresolved(_names(config), None if infrastructure is None else _names(infrastructure))
+
+
+def unresolved(names: Names, infrastructure: Names | None) -> list[tuple[Path, str]]:
+    """`reference_errors` for names that were collected from anywhere."""
+    return list(_errors(names, infrastructure or Names()))
+
+
+def _errors(names: Names, other: Names) -> Iterator[tuple[Path, str]]:
+    for section, here, there in (
+        ("nodeGroups", names.node_groups, other.node_groups),
+        ("volumes", names.volumes, other.volumes),
+    ):
+        for name in sorted(here & there):
+            yield (section, name), "the stack of stackReference has this name too; rename one of them"
+    groups, volumes = names.node_groups | other.node_groups, names.volumes | other.volumes
+    for name, (volume, architecture) in names.models.items():
+        if volume is not None and volume not in volumes:
+            yield ("models", name, "volume"), _absent("volume", volume, volumes, "volumes")
+        if architecture is not None and architecture not in names.architectures and architecture not in models():
+            known = {*models(), *names.architectures}
+            yield ("models", name, "architecture"), _absent("architecture", architecture, known, "catalogue")
+    for name, (model, group) in names.workloads.items():
+        if model is not None and model not in names.models:
+            yield ("workloads", name, "model"), _absent("model", model, names.models, "models")
+        if group is not None and group not in groups:
+            yield ("workloads", name, "nodeGroup"), _absent("node group", group, groups, "nodeGroups")
+
+
+def _absent(kind: str, name: str, known: Iterable[str], section: str) -> str:
+    there = sorted(known)
+    if near := closest(name, there):
+        return f"there is no {kind} {quoted(name)}; did you mean {near}?"
+    if section == "catalogue":
+        return (
+            f"there is no {kind} {quoted(name)} in the catalogue; name the model's config.json under config, "
+            "or add a row under catalog.models"
+        )
+    if not there:
+        return f"there is no {kind} {quoted(name)}: {section} is empty"
+    listed = ", ".join(there[:_MOST_NAMES]) + (", ..." if len(there) > _MOST_NAMES else "")
+    return f"there is no {kind} {quoted(name)}; {section} has {listed}"
+
+
+def _names(config: StackConfig) -> Names:
+    return Names(
+        node_groups=frozenset(config.node_groups),
+        volumes=frozenset(config.volumes),
+        architectures=frozenset(config.catalog.models),
+        models={name: (one.volume, one.architecture) for name, one in config.models.items()},
+        workloads={name: (one.model, one.node_group) for name, one in config.workloads.items()},
+    )
+
+
+def names_in(data: Any) -> Names:
+    """The names in a stack that doesn't hold what it should: whatever has the right form."""
+    rows = _mapping(_mapping(data).get("catalog"))
+    return Names(
+        node_groups=frozenset(_mapping(_mapping(data).get("nodeGroups"))),
+        volumes=frozenset(_mapping(_mapping(data).get("volumes"))),
+        architectures=frozenset(_mapping(rows.get("models"))),
+        models=_uses(_mapping(data).get("models"), "volume", "architecture"),
+        workloads=_uses(_mapping(data).get("workloads"), "model", "nodeGroup"),
+    )
+
+
+def _uses(section: Any, first: str, second: str) -> dict[str, tuple[str | None, str | None]]:
+    return {
+        name: (_text(_mapping(one).get(first)), _text(_mapping(one).get(second)))
+        for name, one in _mapping(section).items()
+    }
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
