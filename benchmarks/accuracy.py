@@ -28,10 +28,15 @@ class Score:
 
     def error(self, figure: str, *, left_out: bool) -> float | None:
         """Relative error of `weights`, `kv`, `tokens` or `concurrency` in percent; None where the log doesn't give it."""
-        measured = {"weights": self.row.weights, "kv": self.row.kv, "tokens": self.row.tokens, "concurrency": self.row.concurrency}
-        got = self.left_out if left_out else self.fitted
-        values = {"weights": got.weights_gib, "kv": got.kv_gib, "tokens": got.kv_tokens, "concurrency": got.max_concurrency}
-        return 100 * (values[figure] / measured[figure] - 1) if measured[figure] else None
+        row, got = self.row, self.left_out if left_out else self.fitted
+        pairs: dict[str, tuple[float, float | None]] = {
+            "weights": (got.weights_gib, row.weights),
+            "kv": (got.kv_gib, row.kv),
+            "tokens": (got.kv_tokens, row.tokens),
+            "concurrency": (got.max_concurrency, row.concurrency),
+        }
+        value, measured = pairs[figure]
+        return 100 * (value / measured - 1) if measured else None
 
     @property
     def right(self) -> bool:
@@ -57,7 +62,9 @@ def score(table: Sequence[Row]) -> list[Score]:
 def full_fit(table: Sequence[Row]) -> dict[str, float]:
     """The constants that the product ships: the fit to all rows, and the range that the left-out errors give."""
     inside = [one for one in score(table) if one.row.kv and not one.left_out.extrapolated]
-    shares = [(one.left_out.kv_gib - (one.row.kv or 0)) / (one.left_out.budget_gib - one.left_out.kv_gib) for one in inside]
+    shares = [
+        (one.left_out.kv_gib - (one.row.kv or 0)) / (one.left_out.budget_gib - one.left_out.kv_gib) for one in inside
+    ]
     return {**memory_fit.fit(table), "kv_spread_share": memory_fit.spread(shares)}
 
 
@@ -109,7 +116,10 @@ def _groups(scores: Iterable[Score]) -> list[tuple[tuple[str, str], list[Score]]
 
 
 def _line(name: str, scores: Sequence[Score]) -> list[str]:
-    return [f"{name} ({len(scores)})", *(_mean(scores, figure) for figure in ("weights", "kv", "tokens", "concurrency"))]
+    return [
+        f"{name} ({len(scores)})",
+        *(_mean(scores, figure) for figure in ("weights", "kv", "tokens", "concurrency")),
+    ]
 
 
 def _mean(scores: Sequence[Score], figure: str) -> str:
@@ -150,7 +160,10 @@ def _skipped(table: Iterable[Row], scored: set[str]) -> list[list[str]]:
         if row.id not in scored:
             reasons.setdefault(row.skipped or "the log gives no figure to compare", []).append(row)
     count = Counter({reason: len(found) for reason, found in reasons.items()})
-    return [[str(number), reason, ", ".join(f"{row.id} {row.model}" for row in reasons[reason])] for reason, number in count.most_common()]
+    return [
+        [str(number), reason, ", ".join(f"{row.id} {row.model}" for row in reasons[reason])]
+        for reason, number in count.most_common()
+    ]
 
 
 def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
@@ -167,7 +180,9 @@ def page_with(text: str, page: str) -> str:
 def differences(fitted: Fit, shipped: Fit) -> Mapping[str, tuple[float | None, float | None]]:
     """Constants that the fit gives otherwise than shipped: name to (fitted, shipped)."""
     names = fitted.keys() | shipped.keys()
-    return {name: (fitted.get(name), shipped.get(name)) for name in sorted(names) if fitted.get(name) != shipped.get(name)}
+    return {
+        name: (fitted.get(name), shipped.get(name)) for name in sorted(names) if fitted.get(name) != shipped.get(name)
+    }
 
 
 def main() -> None:
@@ -177,7 +192,9 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"also write the report into {PAGE.name}")
     given = parser.parse_args()
     if not TABLE.is_file():
-        raise SystemExit("accuracy: the measurements are absent: expected ../shared/facts/vllm_memory_measured.csv beside this repository")
+        raise SystemExit(
+            "accuracy: the measurements are absent: expected ../shared/facts/vllm_memory_measured.csv beside this repository"
+        )
     table = rows()
     if given.fit:
         print(json.dumps(full_fit(table)))

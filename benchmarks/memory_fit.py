@@ -39,11 +39,11 @@ def fit(rows: Iterable[Row]) -> dict[str, float]:
     constants = dict(_ZERO)
     bases = [(row.activation or 0) - estimate(_inputs(row), _ZERO).activation_gib for row in split]
     constants["activation_base_gib"] = median(bases)
-    constants["non_torch_single_gib"] = median(row.non_torch or 0 for row in split if _world(row) == 1)
+    constants["non_torch_single_gib"] = median(row.non_torch or 0 for row in split if _ranks(row) == 1)
     constants.update(_non_torch_parallel(usable, constants["activation_base_gib"]))
     constants.update(_graphs([(row, row.graphs_estimated) for row in split], "estimated"))
     constants.update(_graphs([(row, row.graphs) for row in split], "captured"))
-    started = [row.free_at_start for row in split if row.free_at_start and _world(row) == 1]
+    started = [row.free_at_start for row in split if row.free_at_start and _ranks(row) == 1]
     constants["before_gib"] = median(total - free for free, total in started)
     return {name: round(value, 3) for name, value in constants.items()}
 
@@ -66,8 +66,8 @@ def _inputs(row: Row) -> VllmMemoryInputs:
     return row.inputs
 
 
-def _world(row: Row) -> int:
-    return _inputs(row).tensor_parallel_size * _inputs(row).pipeline_parallel_size
+def _ranks(row: Row) -> int:
+    return _inputs(row).tensor_parallel_size
 
 
 def _non_torch_parallel(rows: Sequence[Row], activation_base: float) -> dict[str, float]:
@@ -77,13 +77,13 @@ def _non_torch_parallel(rows: Sequence[Row], activation_base: float) -> dict[str
     """
     points = []
     for row in rows:
-        if _world(row) == 1:
+        if _ranks(row) == 1 or _inputs(row).gpu.compute_capability < (9, 0):
             continue
         if row.non_torch is not None:
-            points.append((_world(row), row.non_torch))
+            points.append((_ranks(row), row.non_torch))
         elif row.weights and row.kv and not _inputs(row).architecture.expert_layers:
             got = estimate(_inputs(row), {**_ZERO, "activation_base_gib": activation_base})
-            points.append((_world(row), got.budget_gib - got.activation_gib - row.weights - row.kv))
+            points.append((_ranks(row), got.budget_gib - got.activation_gib - row.weights - row.kv))
     level, slope = _line(points)
     return {"non_torch_parallel_gib": level, "non_torch_per_rank_gib": slope}
 
@@ -122,5 +122,7 @@ def _size(row: Row, kind: str) -> float:
     arch, gpu = _inputs(row).architecture, _inputs(row).gpu
     got = estimate(_inputs(row), _ZERO)
     limit = capture_limit(arch, release(row.version), gpu.compute_capability)
-    sizes = capture_sizes(Batch(seqs=got.max_num_seqs, tokens=got.max_num_batched_tokens), limit) / DEFAULT_CAPTURE_SIZES
+    sizes = (
+        capture_sizes(Batch(seqs=got.max_num_seqs, tokens=got.max_num_batched_tokens), limit) / DEFAULT_CAPTURE_SIZES
+    )
     return sizes * (arch.expert_layers if kind == "experts" else arch.num_hidden_layers - arch.expert_layers)

@@ -85,7 +85,9 @@ def _read(table: Iterator[dict[str, str]]) -> Iterator[Row]:
                 pipeline_parallel_size=int(line["pp"] or 1),
                 enable_expert_parallel="expert parallel" in line["notes"],
                 # A blank column is the version's default: 0.9 until 0.19, 0.92 since 0.20.
-                gpu_memory_utilization=float(line["gpu_memory_utilization"] or (0.92 if release(version) >= (0, 20) else 0.9)),
+                gpu_memory_utilization=float(
+                    line["gpu_memory_utilization"] or (0.92 if release(version) >= (0, 20) else 0.9)
+                ),
                 max_model_len=_number(line["max_model_len"]),
                 max_num_seqs=_number(line["max_num_seqs"]),
                 max_num_batched_tokens=_number(line["max_num_batched_tokens"]),
@@ -132,7 +134,9 @@ def _family(arch: Architecture) -> str:
 def _reason(line: dict[str, str], known_model: bool, known_gpu: bool, version: str) -> str | None:
     if line["gpu"].startswith("MI300"):
         return "not an NVIDIA GPU"
-    if found := next((reason for text, reason in _SKIPPED.items() if text in line["vllm_version"] + line["notes"]), None):
+    if found := next(
+        (reason for text, reason in _SKIPPED.items() if text in line["vllm_version"] + line["notes"]), None
+    ):
         return found
     if not version:
         return "vLLM version not stated"

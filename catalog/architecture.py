@@ -25,6 +25,12 @@ class Quantization:
     scale_bits: int = 16
     zero_points: bool = False
     unquantized: tuple[str, ...] = ()
+    unquantized_share: tuple[tuple[str, float], ...] = ()
+    """Parts of which a share of the layers stays unquantized."""
+
+    def quantized_share(self, part: str) -> float:
+        """The share of a part's weights that is stored quantized, from 0 to 1."""
+        return 0.0 if part in self.unquantized else 1 - dict(self.unquantized_share).get(part, 0.0)
 
     @property
     def bits_per_weight(self) -> float:
@@ -118,6 +124,8 @@ class Architecture:
     linear_attention: LinearAttention | None = None
     # Parts beside the language model
     vision_params: int = 0
+    vision_replicated: bool = False
+    """vLLM holds the vision tower whole on every tensor-parallel rank (Pixtral); else it divides it."""
     other_params: int = 0
     """Loaded parameters that fit nowhere else (per-layer embeddings, extra projections)."""
     mtp_layers: int = 0

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from catalog.architecture import Architecture, Dtype, LinearAttention
+from catalog.architecture import Architecture, Dtype, Quantization
+from catalog.model_layers import layer_kinds, need, vision_parameters
 from catalog.model_quantization import quantization_from_config
 from catalog.parameters import total
 
@@ -25,44 +26,81 @@ def from_config_json(config: Config, *, name: str, params: int | None = None) ->
     Raises ValueError that names the missing key.
     """
     text = config.get("text_config") or config.get("llm_config") or config
-    heads = _need(text, name, "num_attention_heads")
-    hidden = _need(text, name, "hidden_size")
+    _refuse_unknown(text, name)
+    heads = need(text, name, "num_attention_heads")
+    hidden = need(text, name, "hidden_size")
     model_type = text.get("model_type") or config.get("model_type")
+    shape: dict[str, Any] = {
+        "num_key_value_heads": text.get("num_key_value_heads") or heads,
+        "head_dim": text.get("head_dim") or hidden // heads,
+        **_feed_forward(text, name, model_type),
+        **_latent_attention(text),
+        **layer_kinds(text, name, model_type),
+    }
     arch = Architecture(
         name=name,
         hf_id=name,
         model_type=model_type,
         hidden_size=hidden,
-        num_hidden_layers=_need(text, name, "num_hidden_layers"),
+        num_hidden_layers=need(text, name, "num_hidden_layers"),
         num_attention_heads=heads,
-        num_key_value_heads=text.get("num_key_value_heads") or heads,
-        head_dim=text.get("head_dim") or hidden // heads,
-        vocab_size=_need(text, name, "vocab_size"),
-        max_position_embeddings=_need(text, name, "max_position_embeddings"),
+        vocab_size=need(text, name, "vocab_size"),
+        max_position_embeddings=need(text, name, "max_position_embeddings"),
         tie_word_embeddings=_tied(config, text, model_type),
         torch_dtype=_dtype(config, text),
         params=params or 0,
         mtp_layers=text.get("num_nextn_predict_layers") or text.get("mtp_num_hidden_layers") or 0,
-        quantization=quantization_from_config(config.get("quantization_config") or text.get("quantization_config")),
         source="config.json",
-        **_feed_forward(text, name, model_type),
-        **_latent_attention(text),
-        **_layer_kinds(text, name, model_type),
+        **shape,
     )
+    arch = replace(arch, quantization=_quantization(config, text, arch, name))
     if params is None:
+        arch = replace(arch, vision_params=vision_parameters(config.get("vision_config"), hidden))
         return replace(arch, params=total(arch))
-    rest = params - total(arch)
-    # What the shape doesn't explain is loaded all the same; a multimodal file's rest is its tower.
-    multimodal = text is not config
-    return replace(arch, vision_params=max(rest, 0)) if multimodal else replace(arch, other_params=max(rest, 0))
+    # What the language model's shape doesn't explain is loaded all the same; in a multimodal file it is the vision tower.
+    rest = max(params - total(arch), 0)
+    return replace(arch, vision_params=rest) if config.get("vision_config") else replace(arch, other_params=rest)
 
 
-def _need(text: Config, name: str, key: str) -> int:
-    value = text.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        found = "is missing" if value is None else f"is {value!r}"
-        raise ValueError(f"config.json of {name}: {key} {found}; a positive whole number is needed")
-    return value
+_UNKNOWN_LAYOUTS = {
+    "compress_ratios": "compressed KV cache (DeepSeek-V4)",
+    "linear_attn_config": "Kimi Delta Attention",
+    "layers_block_type": "Mamba blocks in a list",
+    "block_configs": "layers of different widths (Puzzle)",
+    "num_kv_shared_layers": "KV cache shared between layers",
+    "hybrid_layer_pattern": "layers of different attention widths",
+    "attention_other_setting": "layers of different attention widths",
+    "moe_latent_size": "experts in a latent space",
+    "hidden_size_per_layer_input": "per-layer embeddings",
+}
+"""Keys of config.json that change the memory layout in a way that isn't modelled: refused rather than guessed."""
+
+
+def _refuse_unknown(text: Config, name: str) -> None:
+    for key, meaning in _UNKNOWN_LAYOUTS.items():
+        if text.get(key):
+            raise ValueError(f"config.json of {name}: {key} means {meaning}, whose memory isn't known here")
+    if text.get("model_type") == "nemotron_h" and "hybrid_override_pattern" not in text:
+        raise ValueError(f"config.json of {name}: hybrid_override_pattern is missing; nemotron_h needs it")
+
+
+def _quantization(config: Config, text: Config, arch: Architecture, name: str) -> Quantization | None:
+    attention, linear = arch.kv_layers, arch.linear_attention.layers if arch.linear_attention else 0
+    layers = {
+        "attention": attention,
+        "attention_output": attention,
+        "attention_replicated": attention,
+        "linear_attention": linear,
+        "mlp": arch.feed_forward_layers - arch.expert_layers,
+        "shared_experts": arch.expert_layers,
+    }
+    try:
+        return quantization_from_config(
+            config.get("quantization_config") or text.get("quantization_config"),
+            {part: count for part, count in layers.items() if count},
+        )
+    except ValueError as error:
+        raise ValueError(f"config.json of {name}: {error}") from None
 
 
 def _tied(config: Config, text: Config, model_type: str | None) -> bool:
@@ -86,8 +124,8 @@ def _feed_forward(text: Config, name: str, model_type: str | None) -> dict[str, 
     experts = text.get("num_local_experts") or text.get("num_experts") or text.get("n_routed_experts") or 0
     matrices = 2 if model_type in ("phi", "gpt2", "gpt_neox", "nemotron", "nemotron_h") else 3
     if not experts or experts == 1:
-        return {"intermediate_size": intermediate or _need(text, name, "intermediate_size"), "mlp_matrices": matrices}
-    layers = _need(text, name, "num_hidden_layers")
+        return {"intermediate_size": intermediate or need(text, name, "intermediate_size"), "mlp_matrices": matrices}
+    layers = need(text, name, "num_hidden_layers")
     width = text.get("moe_intermediate_size") or text.get("expert_ffn_hidden_size") or intermediate
     if not width:
         raise ValueError(f"config.json of {name}: moe_intermediate_size is missing; a positive whole number is needed")
@@ -98,6 +136,8 @@ def _feed_forward(text: Config, name: str, model_type: str | None) -> dict[str, 
     step = text.get("interleave_moe_layer_step") or text.get("decoder_sparse_step") or text.get("moe_layer_freq") or 1
     if model_type in ("llama4", "llama4_text"):
         shared, dense_width = width, text.get("intermediate_size_mlp")
+    if text.get("enable_moe_block"):  # Gemma 4 runs a dense MLP beside the experts in every layer
+        shared = intermediate or 0
     first_dense = text.get("first_k_dense_replace") or 0
     moe_layers = None
     if isinstance(step, Sequence):
@@ -122,74 +162,14 @@ def _feed_forward(text: Config, name: str, model_type: str | None) -> dict[str, 
 def _latent_attention(text: Config) -> dict[str, Any]:
     if not text.get("kv_lora_rank"):
         return {}
-    keys = ("kv_lora_rank", "q_lora_rank", "qk_rope_head_dim", "qk_nope_head_dim", "v_head_dim")
-    return {key: text.get(key) for key in (*keys, "index_n_heads", "index_head_dim")}
-
-
-def _layer_kinds(text: Config, name: str, model_type: str | None) -> dict[str, Any]:
-    """Which layers slide, which keep a fixed-size state, which have no attention."""
-    layers = _need(text, name, "num_hidden_layers")
-    if pattern := text.get("hybrid_override_pattern"):
-        return _nemotron_h(text, name, pattern)
-    types: Sequence[str] = text.get("layer_types") or ()
-    linear = sum(kind == "linear_attention" for kind in types)
-    if not types and (interval := text.get("full_attention_interval")):
-        linear = layers - layers // interval
-    if linear and "linear_num_value_heads" in text:
-        state = LinearAttention(
-            kind="gated_delta_net",
-            layers=linear,
-            key_heads=_need(text, name, "linear_num_key_heads"),
-            key_dim=_need(text, name, "linear_key_head_dim"),
-            value_heads=_need(text, name, "linear_num_value_heads"),
-            value_dim=_need(text, name, "linear_value_head_dim"),
-            conv_kernel=_need(text, name, "linear_conv_kernel_dim"),
-            state_dtype=text.get("mamba_ssm_dtype") or "bfloat16",
-        )
-        return {"linear_attention": state, "attention_output_gate": text.get("attn_output_gate", True)}
-    if linear:
-        raise ValueError(f"config.json of {name}: layer_types has linear_attention of a kind that isn't known (model_type {model_type})")
-    return _sliding(text, types, layers, model_type)
-
-
-def _sliding(text: Config, types: Sequence[str], layers: int, model_type: str | None) -> dict[str, Any]:
-    chunk = text.get("attention_chunk_size")
-    window = text.get("sliding_window")
-    if chunk and model_type in ("llama4", "llama4_text"):
-        no_rope = text.get("no_rope_layers") or []
-        step = text.get("no_rope_layer_interval") or 4
-        full = sum(1 for flag in no_rope if not flag) if no_rope else layers // step
-        return {"sliding_window": chunk, "sliding_layers": layers - full, "sliding_chunked": True}
-    if not isinstance(window, int) or text.get("use_sliding_window") is False:
-        return {}
-    if types:
-        sliding = sum(kind == "sliding_attention" for kind in types)
-    elif pattern := text.get("sliding_window_pattern"):
-        sliding = layers - layers // pattern
-    elif model_type in ("gemma2", "gpt_oss"):
-        sliding = (layers + 1) // 2
-    elif model_type in ("gemma3", "gemma3_text"):
-        sliding = layers - layers // 6
-    else:
-        sliding = layers
-    return {"sliding_window": window, "sliding_layers": sliding} if sliding else {}
-
-
-def _nemotron_h(text: Config, name: str, pattern: str) -> dict[str, Any]:
-    mamba = LinearAttention(
-        kind="mamba2",
-        layers=pattern.count("M"),
-        key_heads=_need(text, name, "n_groups"),
-        key_dim=_need(text, name, "ssm_state_size"),
-        value_heads=_need(text, name, "mamba_num_heads"),
-        value_dim=_need(text, name, "mamba_head_dim"),
-        conv_kernel=_need(text, name, "conv_kernel"),
-        state_dtype=text.get("mamba_ssm_cache_dtype") or "float32",
+    keys = (
+        "kv_lora_rank",
+        "q_lora_rank",
+        "qk_rope_head_dim",
+        "qk_nope_head_dim",
+        "v_head_dim",
+        "index_n_heads",
+        "index_head_dim",
     )
-    experts = pattern.count("E")
-    return {
-        "linear_attention": mamba,
-        "attention_layers": pattern.count("*"),
-        "mlp_layers": experts + pattern.count("-"),
-        **({"moe_layers": experts} if experts else {}),
-    }
+    types = text.get("indexer_types")
+    return {**{key: text.get(key) for key in keys}, "index_layers": types.count("full") if types else None}

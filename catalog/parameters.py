@@ -73,8 +73,9 @@ def _linear_attention(linear: LinearAttention, hidden: int) -> int:
     return linear.layers * (projections + (2 * keys + values) * linear.conv_kernel)
 
 
-def part_bytes(part: str, count: int, quantization: Quantization | None, dtype_bytes: int) -> float:
+def part_bytes(part: str, count: float, quantization: Quantization | None, dtype_bytes: int) -> float:
     """Bytes that `count` parameters of a part take, in the checkpoint's quantization or the model's dtype."""
-    if quantization is None or part in quantization.unquantized:
+    share = quantization.quantized_share(part) if quantization else 0.0
+    if quantization is None or not share:
         return count * dtype_bytes
-    return count * quantization.bits_per_weight / 8
+    return count * (share * quantization.bits_per_weight / 8 + (1 - share) * dtype_bytes)

@@ -6,11 +6,11 @@ from typing import Any
 
 from catalog.gpus import gpus
 from catalog.instances import instances
+from catalog.mig import slice_gib
 from catalog.models import models as architectures
 from components.engines.base import Launch
 from components.infrastructure import NodeGroup, Volume
 from components.resolved import Cluster, DevicePlugin, Model, Stack, TokenSource, Workload
-from components.spec import GIB
 from stacks import resolve_models, resolve_nodes, resolve_pods
 from stacks.config import ConfigTokenSecret, EksCluster, KubeconfigCluster, StackConfig
 from stacks.node_groups import EksNodeGroup
@@ -183,19 +183,15 @@ def _workload(
 def _memory(spec: AnyWorkload, model: Model, group: NodeGroup) -> Any:
     if model.architecture is None or group.gpu is None:
         return None
-    return spec.engine.memory(model.architecture, group.gpu, _slice_gib(group))
-
-
-def _slice_gib(group: NodeGroup) -> float | None:
-    """Memory of one MIG slice, from the profile's own name; other ways of sharing show the whole GPU."""
     profile = group.sharing.mig_profile if group.sharing else None
-    return float(profile.split(".")[1].removesuffix("gb")) * 1e9 / GIB if profile else None
+    try:
+        return spec.engine.memory(model.architecture, group.gpu, slice_gib(group.gpu, profile) if profile else None)
+    except ValueError:  # a version or KV-cache type without constants: rules ENG001, ENG009 and MEM006 say so
+        return None
 
 
 def _peers(spec: list[Peer] | None) -> tuple[dict[str, Any], ...]:
-    if spec is None:
-        return ({"podSelector": {}},)
-    return tuple(_peer(one) for one in spec)
+    return ({"podSelector": {}},) if spec is None else tuple(_peer(one) for one in spec)
 
 
 def _peer(spec: Peer) -> dict[str, Any]:

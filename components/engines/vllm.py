@@ -134,28 +134,32 @@ class Vllm(Engine):
         return Argument(option=option, values=() if value is True else (str(value),), key=key)
 
     def memory(self, architecture: Architecture, gpu: Gpu, total_gib: float | None) -> MemoryEstimate | None:
-        """The estimate of `vllm_memory` for these options."""
-        return estimate(
-            VllmMemoryInputs(
-                architecture=architecture,
-                gpu=gpu,
-                total_gib=total_gib,
-                version=self.version,
-                tensor_parallel_size=self.tensor_parallel_size,
-                pipeline_parallel_size=self.pipeline_parallel_size,
-                data_parallel_size=self.data_parallel_size,
-                enable_expert_parallel=bool(self.enable_expert_parallel),
-                gpu_memory_utilization=self.gpu_memory_utilization or DEFAULT_UTILIZATION,
-                kv_cache_memory_bytes=self.kv_cache_memory_bytes,
-                max_model_len=self.max_model_len if isinstance(self.max_model_len, int) else None,
-                max_num_seqs=self.max_num_seqs,
-                max_num_batched_tokens=self.max_num_batched_tokens,
-                kv_cache_dtype=self.kv_cache_dtype or "auto",
-                dtype=self.dtype or "auto",
-                quantization=self.quantization,
-                enforce_eager=bool(self.enforce_eager),
-            )
+        """The estimate of `vllm_memory` for these options; None for a version or data type that it doesn't know."""
+        inputs = VllmMemoryInputs(
+            architecture=architecture,
+            gpu=gpu,
+            total_gib=total_gib,
+            version=self.version,
+            tensor_parallel_size=self.tensor_parallel_size,
+            pipeline_parallel_size=self.pipeline_parallel_size,
+            data_parallel_size=self.data_parallel_size,
+            enable_expert_parallel=bool(self.enable_expert_parallel),
+            gpu_memory_utilization=self.gpu_memory_utilization or DEFAULT_UTILIZATION,
+            kv_cache_memory_bytes=self.kv_cache_memory_bytes,
+            max_model_len=self.max_model_len if isinstance(self.max_model_len, int) else None,
+            max_num_seqs=self.max_num_seqs,
+            max_num_batched_tokens=self.max_num_batched_tokens,
+            kv_cache_dtype=self.kv_cache_dtype or "auto",
+            dtype=self.dtype or "auto",
+            quantization=self.quantization,
+            enforce_eager=bool(self.enforce_eager),
+            enable_prefix_caching=self.enable_prefix_caching,
+            cpu_offload_gb=self.cpu_offload_gb or 0,
         )
+        try:
+            return estimate(inputs)
+        except ValueError:
+            return None  # rules report the version or the data type
 
     def is_eager(self) -> bool:
         """With enforceEager."""

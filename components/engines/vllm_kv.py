@@ -49,13 +49,15 @@ class KvLayout:
         """Blocks of one request of `length` tokens, all groups together."""
         return sum(group.blocks(length, self.batched_tokens, self.state_blocks) for group in self.groups)
 
-    def request_bytes(self, length: int) -> int:
-        """Bytes that vLLM needs free to admit one request of `length` tokens."""
-        return self.request_blocks(length) * self.block_bytes
+    def printed_tokens(self, blocks: int, length: int, version: tuple[int, ...]) -> int:
+        """The token count that vLLM prints. Until 0.20.1: blocks per group; since: concurrency x max_model_len."""
+        if len(self.groups) == 1 or version < (0, 20, 2):
+            smallest = min(group.block_tokens for group in self.groups if group.block_tokens)
+            return blocks // len(self.groups) * smallest
+        return blocks * length // self.request_blocks(length)
 
-    def largest_length(self, kv_bytes: int, limit: int) -> int:
-        """The longest context, up to `limit`, of which one request fits into `kv_bytes`; 0 when none does."""
-        blocks = kv_bytes // self.block_bytes if self.block_bytes else 0
+    def largest_length(self, blocks: int, limit: int) -> int:
+        """The longest context, up to `limit`, of which one request fits into `blocks`; 0 when none does."""
         if self.request_blocks(limit) <= blocks:
             return limit
         low, high = 0, limit
@@ -79,11 +81,21 @@ def kv_value_bytes(kv_cache_dtype: str, dtype: str, head_dim: int) -> float:
         return 0.5 + 1 / 16
     if kv_cache_dtype == "int4_per_token_head":
         return 0.5 + 4 / head_dim
-    raise ValueError(f"kv cache dtype {kv_cache_dtype!r}: its size per token isn't known here; use auto, fp8 or bfloat16")
+    raise ValueError(
+        f"kv cache dtype {kv_cache_dtype!r}: its size per token isn't known here; use auto, fp8 or bfloat16"
+    )
 
 
 def kv_layout(
-    arch: Architecture, *, layers: int, tensor: int, kv_cache_dtype: str, dtype: str, batched_tokens: int, hopper: bool, state_blocks: int = 1
+    arch: Architecture,
+    *,
+    layers: int,
+    tensor: int,
+    kv_cache_dtype: str,
+    dtype: str,
+    batched_tokens: int,
+    hopper: bool,
+    state_blocks: int = 1,
 ) -> KvLayout:
     """The layout on a pipeline stage of `layers` layers and one of `tensor` ranks. `hopper`: compute capability 9.0."""
     share = layers / arch.num_hidden_layers
@@ -93,10 +105,16 @@ def kv_layout(
         per_token = _latent_bytes(arch, kv_cache_dtype, dtype, hopper) * arch.kv_layers * share
         token_bytes = round(per_token)
         group = KvGroup(kind="full", block_tokens=64)
-        return KvLayout(groups=(group,), block_bytes=token_bytes * 64, bytes_per_token=token_bytes, batched_tokens=batched_tokens)
+        return KvLayout(
+            groups=(group,), block_bytes=token_bytes * 64, bytes_per_token=token_bytes, batched_tokens=batched_tokens
+        )
     full_token = _token_bytes(arch.num_key_value_heads, arch.head_dim, tensor, kv_cache_dtype, dtype)
     sliding_token = _token_bytes(
-        arch.sliding_key_value_heads or arch.num_key_value_heads, arch.sliding_head_dim or arch.head_dim, tensor, kv_cache_dtype, dtype
+        arch.sliding_key_value_heads or arch.num_key_value_heads,
+        arch.sliding_head_dim or arch.head_dim,
+        tensor,
+        kv_cache_dtype,
+        dtype,
     )
     counts: list[tuple[str, int, int]] = []
     if full_layers:
@@ -112,7 +130,9 @@ def state_bytes(linear: LinearAttention, tensor: int, conv_bytes: int = 2) -> in
     """Bytes of one request's state in one linear-attention layer on one rank (convolution and recurrent state)."""
     keys, values = linear.key_heads * linear.key_dim, linear.value_heads * linear.value_dim
     convolution = (2 * keys + values) // tensor * (linear.conv_kernel - 1) * conv_bytes
-    return convolution + linear.value_heads // tensor * linear.value_dim * linear.key_dim * DTYPE_BYTES[linear.state_dtype]
+    return (
+        convolution + linear.value_heads // tensor * linear.value_dim * linear.key_dim * DTYPE_BYTES[linear.state_dtype]
+    )
 
 
 def _token_bytes(kv_heads: int, head_dim: int, tensor: int, kv_cache_dtype: str, dtype: str) -> int:
@@ -130,14 +150,21 @@ def _latent_bytes(arch: Architecture, kv_cache_dtype: str, dtype: str, hopper: b
     return size + ((arch.index_head_dim or 0) * (1 + INDEXER_SCALE_BYTES / 128) if sparse else 0)
 
 
-def _grouped(arch: Architecture, counts: list[tuple[str, int, int]], tensor: int, batched_tokens: int, state_blocks: int) -> KvLayout:
+def _grouped(
+    arch: Architecture, counts: list[tuple[str, int, int]], tensor: int, batched_tokens: int, state_blocks: int
+) -> KvLayout:
     """Layers of several kinds share one pool of equal pages, in groups of equally many layers."""
-    window = arch.sliding_window or 0
+    windows = dict.fromkeys(("sliding", "chunked"), arch.sliding_window or 0)
     growing = sum(count * token for kind, count, token in counts if kind == "full") or sum(c * t for _, c, t in counts)
     if len(counts) == 1:
         kind, count, token = counts[0]
-        group = KvGroup(kind=kind, block_tokens=BLOCK_TOKENS, window=window)
-        return KvLayout(groups=(group,), block_bytes=count * token * BLOCK_TOKENS, bytes_per_token=growing, batched_tokens=batched_tokens)
+        group = KvGroup(kind=kind, block_tokens=BLOCK_TOKENS, window=windows.get(kind, 0))
+        return KvLayout(
+            groups=(group,),
+            block_bytes=count * token * BLOCK_TOKENS,
+            bytes_per_token=growing,
+            batched_tokens=batched_tokens,
+        )
     largest = max(token for _, _, token in counts)
     page = largest * BLOCK_TOKENS
     if arch.linear_attention:
@@ -149,7 +176,13 @@ def _grouped(arch: Architecture, counts: list[tuple[str, int, int]], tensor: int
     groups = []
     for kind, count, token in counts:
         block_tokens = page // token if token else 0
-        groups += [KvGroup(kind=kind, block_tokens=block_tokens, window=window)] * -(-count // group_layers)
+        groups += [KvGroup(kind=kind, block_tokens=block_tokens, window=windows.get(kind, 0))] * -(
+            -count // group_layers
+        )
     return KvLayout(
-        groups=tuple(groups), block_bytes=page * group_layers, bytes_per_token=growing, batched_tokens=batched_tokens, state_blocks=state_blocks
+        groups=tuple(groups),
+        block_bytes=page * group_layers,
+        bytes_per_token=growing,
+        batched_tokens=batched_tokens,
+        state_blocks=state_blocks,
     )

@@ -5,32 +5,40 @@ vLLM's own profiling computes it (v1/worker/gpu_worker.py `determine_available_m
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from catalog.architecture import Architecture, Quantization
+from catalog.architecture import Architecture
 from catalog.gpus import Gpu
 from components.engines.vllm_kv import KvLayout, kv_layout
 from components.engines.vllm_overhead import (
     GIB,
     Batch,
+    Fit,
+    Version,
     activation_bytes,
+    basis,
+    capture_limit,
+    capture_sizes,
     constants,
     cudagraph_bytes,
     default_batch,
+    expert_kernel,
     expert_workspace_bytes,
     non_torch_bytes,
     release,
-    sampler_bytes,
+    warmup_bytes,
 )
-from components.engines.vllm_weights import Parallelism, pipeline_stages, stage_weights_bytes
+from components.engines.vllm_weights import (
+    Parallelism,
+    Stage,
+    allowed_tensor_parallel,
+    effective_dtype,
+    online_quantization,
+    pipeline_stages,
+    stage_weights_bytes,
+)
 
-ONLINE_BITS: Mapping[str, int] = {
-    "fp8": 8, "fp8_per_tensor": 8, "fp8_per_block": 8, "fp8_per_channel": 8, "int8_per_channel_weight_only": 8, "mxfp8": 8,
-    "experts_int8": 8, "nvfp4_per_token": 4,
-}  # fmt: skip
-"""Bits per weight of the online quantizations of an unquantized checkpoint (--quantization, vLLM 0.33.0)."""
-_KEPT_ONLINE = ("embedding", "lm_head", "router", "norm", "vision", "other")
+__all__ = ["MemoryEstimate", "VllmMemoryInputs", "allowed_tensor_parallel", "estimate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +66,8 @@ class VllmMemoryInputs:
     quantization: str | None = None
     enforce_eager: bool = False
     enable_prefix_caching: bool | None = None
+    cpu_offload_gb: float = 0
+    """GiB of weights of each GPU that stay in host memory (vLLM's --cpu-offload-gb)."""
     total_gib: float | None = None
 
 
@@ -92,28 +102,32 @@ class MemoryEstimate:
     extrapolated: bool
 
 
-def estimate(inputs: VllmMemoryInputs, fit: Mapping[str, float] | None = None) -> MemoryEstimate:
+def estimate(inputs: VllmMemoryInputs, fit: Fit | None = None) -> MemoryEstimate:
     """The memory of one replica; the rank with the least room for KV decides. `fit`: other fitted constants than the shipped ones.
 
-    Raises ValueError for a version or dtype that isn't known.
+    Raises ValueError for a version, dtype or KV-cache dtype that isn't known.
     """
     fit = constants()["fit"] if fit is None else fit
     arch, version = inputs.architecture, release(inputs.version)
     total = inputs.total_gib or inputs.gpu.cuda_total_gib
     length = inputs.max_model_len or arch.max_position_embeddings
-    defaults = default_batch(version, inputs.gpu.cuda_total_gib, inputs.gpu.name)
+    defaults = default_batch(version, total, inputs.gpu.name)
     tokens = inputs.max_num_batched_tokens or defaults.tokens
     batch = Batch(seqs=inputs.max_num_seqs or min(defaults.seqs, tokens), tokens=tokens)
-    dtype = _dtype(inputs)
-    ranks = [_rank(inputs, fit, batch, dtype, version, stage) for stage in range(inputs.pipeline_parallel_size)]
-    budget = total * inputs.gpu_memory_utilization
+    stages = pipeline_stages(arch.num_hidden_layers, inputs.pipeline_parallel_size)
+    ranks = [_rank(inputs, fit, batch, version, stage) for stage in stages]
+    budget = math.ceil(total * GIB * inputs.gpu_memory_utilization) / GIB
     fullest = max(ranks, key=lambda rank: rank.overhead)
     kv = inputs.kv_cache_memory_bytes / GIB if inputs.kv_cache_memory_bytes else budget - fullest.overhead
-    layout = max((rank.layout for rank in ranks), key=lambda item: item.block_bytes)
     kv_bytes = max(0, math.floor(kv * GIB))
-    blocks = kv_bytes // layout.block_bytes if layout.block_bytes else 0
-    concurrency = blocks / layout.request_blocks(length) if layout.block_bytes else 0.0
-    spread, extrapolated, basis = _confidence(inputs, version, fullest)
+    # Every rank gets as many blocks as the one with the fewest; which that is depends on its layers as well as on its room.
+    blocks, layout = min(
+        ((_rank_blocks(inputs, budget, rank), rank.layout) for rank in ranks), key=lambda item: item[0]
+    )
+    usable = blocks - 1 if version >= (0, 29) else blocks  # one block is held back
+    needed = layout.request_blocks(length)
+    spread, outside = _confidence(inputs, version, fullest, fit)
+    given = inputs.kv_cache_memory_bytes is not None
     return MemoryEstimate(
         total_gib=total,
         budget_gib=budget,
@@ -122,21 +136,21 @@ def estimate(inputs: VllmMemoryInputs, fit: Mapping[str, float] | None = None) -
         activation_gib=fullest.activation,
         cudagraph_gib=fullest.graphs,
         kv_gib=kv,
-        kv_gib_low=kv if inputs.kv_cache_memory_bytes else kv - spread,
-        kv_gib_high=kv if inputs.kv_cache_memory_bytes else kv + spread,
+        kv_gib_low=kv if given else kv - spread,
+        kv_gib_high=kv if given else kv + spread,
         kv_bytes_per_token=layout.bytes_per_token,
-        kv_tokens=_tokens(layout, blocks, concurrency, length, version),
-        kv_needed_gib=layout.request_bytes(length) / GIB,
+        kv_tokens=layout.printed_tokens(blocks, length, version),
+        kv_needed_gib=needed * layout.block_bytes / GIB,
         max_model_len=length,
-        largest_max_model_len=layout.largest_length(kv_bytes, arch.max_position_embeddings),
-        max_concurrency=concurrency,
+        largest_max_model_len=layout.largest_length(usable, arch.max_position_embeddings),
+        max_concurrency=blocks / needed if needed else 0.0,
         max_num_seqs=batch.seqs,
         max_num_batched_tokens=batch.tokens,
-        fits_weights=fullest.overhead < budget if inputs.kv_cache_memory_bytes is None else fullest.weights < total,
-        fits_context=layout.request_blocks(length) <= blocks,
-        warmup_ok=_warmup_fits(arch, batch, version, total, kv, fullest),
-        basis=basis,
-        extrapolated=extrapolated,
+        fits_weights=fullest.weights + fullest.non_torch < total if given else kv_bytes > 0,
+        fits_context=needed <= usable,
+        warmup_ok=_warmup_fits(inputs, batch, version, total, kv, fullest, fit),
+        basis=basis(outside),
+        extrapolated=bool(outside),
     )
 
 
@@ -146,124 +160,92 @@ class _Rank:
     non_torch: float
     activation: float
     graphs: float
+    graphs_captured: float
     counted_graphs: float
     layout: KvLayout
 
     @property
     def overhead(self) -> float:
+        """GiB of the budget that the KV cache can't have."""
         return self.weights + self.non_torch + self.activation + self.counted_graphs
 
 
-def _rank(inputs: VllmMemoryInputs, fit: Mapping[str, float], batch: Batch, dtype: str, version: tuple[int, int], index: int) -> _Rank:
+def _rank(inputs: VllmMemoryInputs, fit: Fit, batch: Batch, version: Version, stage: Stage) -> _Rank:
     arch, tensor = inputs.architecture, inputs.tensor_parallel_size
-    stage = pipeline_stages(arch.num_hidden_layers, inputs.pipeline_parallel_size)[index]
+    dtype = effective_dtype(inputs.dtype, arch.torch_dtype, bf16=inputs.gpu.bf16)
     parallel = Parallelism(
-        tensor=tensor, pipeline=inputs.pipeline_parallel_size, data=inputs.data_parallel_size, expert=inputs.enable_expert_parallel
+        tensor=tensor,
+        pipeline=inputs.pipeline_parallel_size,
+        data=inputs.data_parallel_size,
+        expert=inputs.enable_expert_parallel,
     )
-    quantization = arch.quantization or _online(inputs.quantization)
+    quantization = arch.quantization or online_quantization(inputs.quantization)
     workspace = expert_workspace_bytes(
-        arch, batch, expert_ranks=1 if parallel.expert else tensor * parallel.data, kernel=_expert_kernel(inputs.gpu, quantization)
+        arch,
+        batch,
+        width_ranks=1 if parallel.expert else tensor * parallel.data,
+        kernel=expert_kernel(inputs.gpu.compute_capability, quantization),
     )
     activation = activation_bytes(
-        arch, batch, version, tensor=tensor, last_stage=stage.last, expert_workspace=workspace, base_gib=fit["activation_base_gib"]
+        arch, batch, version, tensor=tensor, last_stage=stage.last, expert_workspace=workspace, fit=fit
     )
-    graphs = 0.0 if inputs.enforce_eager else cudagraph_bytes(arch, batch, stage.layers, fit) / GIB
-    layout = kv_layout(
-        arch, layers=stage.layers, tensor=tensor, kv_cache_dtype=inputs.kv_cache_dtype, dtype=dtype, batched_tokens=batch.tokens,
-        hopper=inputs.gpu.compute_capability == (9, 0),
-    )  # fmt: skip
+    share = stage.layers / arch.num_hidden_layers
+    sizes = capture_sizes(batch, capture_limit(arch, version, inputs.gpu.compute_capability))
+    graphs = 0.0 if inputs.enforce_eager else cudagraph_bytes(arch, sizes, share, fit) / GIB
+    caching = inputs.enable_prefix_caching if inputs.enable_prefix_caching is not None else version >= (0, 26)
+    weights = stage_weights_bytes(arch, stage, parallel, quantization, dtype, version) / GIB
     return _Rank(
-        weights=stage_weights_bytes(arch, stage, parallel, quantization, dtype) / GIB,
-        non_torch=non_torch_bytes(version, tensor * inputs.pipeline_parallel_size, fit) / GIB,
+        weights=max(0.0, weights - inputs.cpu_offload_gb),
+        non_torch=non_torch_bytes(tensor, inputs.gpu.compute_capability, fit) / GIB,
         activation=activation / GIB,
         graphs=graphs,
+        graphs_captured=0.0 if inputs.enforce_eager else cudagraph_bytes(arch, sizes, share, fit, captured=True) / GIB,
         counted_graphs=graphs if version >= (0, 20) else 0.0,
-        layout=layout,
+        layout=kv_layout(
+            arch,
+            layers=stage.layers,
+            tensor=tensor,
+            kv_cache_dtype=inputs.kv_cache_dtype,
+            dtype=dtype,
+            # Since 0.26 a window keeps the tokens of two batches in flight (asynchronous scheduling).
+            batched_tokens=batch.tokens * (2 if version >= (0, 26) else 1),
+            hopper=inputs.gpu.compute_capability == (9, 0),
+            state_blocks=2 if caching else 1,
+        ),
     )
 
 
-def _dtype(inputs: VllmMemoryInputs) -> str:
-    """The dtype in effect: `auto` takes the checkpoint's, float16 where the GPU has no bfloat16, 16 bit for float32 checkpoints."""
-    wanted = {"half": "float16", "float": "float32"}.get(inputs.dtype, inputs.dtype)
-    if wanted != "auto":
-        return wanted
-    stored = inputs.architecture.torch_dtype
-    if stored == "float32":
-        stored = "bfloat16"
-    return "float16" if stored == "bfloat16" and not inputs.gpu.bf16 else stored
+def _rank_blocks(inputs: VllmMemoryInputs, budget: float, rank: _Rank) -> int:
+    room = inputs.kv_cache_memory_bytes or max(0, math.floor((budget - rank.overhead) * GIB))
+    return room // rank.layout.block_bytes if rank.layout.block_bytes else 0
 
 
-def _online(flag: str | None) -> Quantization | None:
-    if flag is None or flag not in ONLINE_BITS:
-        return None
-    return Quantization(method=flag, bits=ONLINE_BITS[flag], unquantized=_KEPT_ONLINE)
+def _warmup_fits(
+    inputs: VllmMemoryInputs, batch: Batch, version: Version, total: float, kv: float, rank: _Rank, fit: Fit
+) -> bool:
+    used = rank.weights + rank.non_torch + max(kv, 0.0) + rank.graphs_captured
+    needed = (
+        warmup_bytes(inputs.architecture, batch, version, inputs.tensor_parallel_size, len(rank.layout.groups), fit)
+        / GIB
+    )
+    return used + needed <= total
 
 
-def _expert_kernel(gpu: Gpu, quantization: Quantization | None) -> str:
-    """Which fused-experts kernel runs (fused_moe/oracle of 0.19.0): decides whether a workspace stays resident."""
-    if quantization is None or "experts" in quantization.unquantized:
-        return "triton"
-    if quantization.bits < 8 or gpu.compute_capability >= (10, 0):
-        return "fused"
-    if quantization.block and gpu.compute_capability == (9, 0):
-        return "deep_gemm"
-    return "triton"
+def _confidence(inputs: VllmMemoryInputs, version: Version, rank: _Rank, fit: Fit) -> tuple[float, list[str]]:
+    """Half the width of the range in GiB, and what lies outside the measurements.
 
-
-def _tokens(layout: KvLayout, blocks: int, concurrency: float, length: int, version: tuple[int, int]) -> int:
-    """The token count that vLLM prints. Until 0.20.0: blocks per group; since: concurrency x max_model_len."""
-    if len(layout.groups) == 1 or version < (0, 20):
-        smallest = min(group.block_tokens for group in layout.groups if group.block_tokens)
-        return blocks // len(layout.groups) * smallest
-    return int(concurrency * length)
-
-
-def _warmup_fits(arch: Architecture, batch: Batch, version: tuple[int, int], total: float, kv: float, rank: _Rank) -> bool:
-    used = rank.weights + rank.non_torch + kv + rank.graphs
-    return used + sampler_bytes(arch, batch, version) / GIB <= total
-
-
-def _confidence(inputs: VllmMemoryInputs, version: tuple[int, int], rank: _Rank) -> tuple[float, bool, str]:
-    """Half the width of the range in GiB, whether the case lies outside the measurements, and a sentence that says on what it rests."""
+    Inside: the share of everything else that 95 % of the rows stay under. Outside: twice that, and 40 % of what isn't weights.
+    """
     table = constants()
     name = f"{version[0]}.{version[1]}"
-    outside = []
-    if name not in table["measured_versions"]:
-        outside.append(f"vLLM {name}")
+    outside = [] if name in table["measured_versions"] else [f"vLLM {name}"]
     if inputs.gpu.name not in table["measured_gpus"]:
         outside.append(inputs.gpu.name)
+    elif inputs.tensor_parallel_size > 1 and inputs.gpu.compute_capability < (9, 0):
+        outside.append(f"tensor parallelism on {inputs.gpu.name}")
     if inputs.pipeline_parallel_size > 1:
         outside.append("pipeline parallelism")
-    measured = f"fit on {', '.join(table['measured_gpus'])} with vLLM {table['measured_versions'][0]}-{table['measured_versions'][-1]}"
-    if not outside:
-        return 0.4 + 0.005 * rank.weights, False, f"computed from the architecture, constants {measured}"
-    spread = 0.8 + 0.02 * rank.weights + 0.25 * (rank.activation + rank.non_torch)
-    return spread, True, f"extrapolated to {', '.join(outside)}: constants {measured}"
-
-
-def allowed_tensor_parallel(arch: Architecture, limit: int) -> tuple[int, ...]:
-    """Tensor-parallel sizes up to `limit` that vLLM accepts for the model.
-
-    Attention heads, MLP widths and the padded vocabulary must divide; KV heads divide, or are replicated a whole number of times
-    (vLLM config/model.py, layers/linear.py, layers/vocab_parallel_embedding.py).
-    """
-    return tuple(size for size in range(1, limit + 1) if _divides(arch, size))
-
-
-def _divides(arch: Architecture, size: int) -> bool:
-    vocab = -(-arch.vocab_size // 64) * 64
-    widths = [arch.num_attention_heads, vocab]
-    widths += [width for width in (arch.intermediate_size, arch.moe_intermediate_size) if width]
-    if linear := arch.linear_attention:
-        widths += [linear.key_heads, linear.value_heads]
-    if any(width % size for width in widths):
-        return False
-    if arch.mla:
-        return True
-    kv = arch.num_key_value_heads
-    return kv % size == 0 if kv >= size else size % kv == 0
-
-
-def with_length(inputs: VllmMemoryInputs, length: int) -> VllmMemoryInputs:
-    """The same inputs with another context length."""
-    return replace(inputs, max_model_len=length)
+    if inputs.data_parallel_size > 1:
+        outside.append("data parallelism")
+    inside = fit["kv_spread_share"] * rank.overhead
+    return (2 * inside + 0.4 * (rank.overhead - rank.weights) if outside else inside), outside
