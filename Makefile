@@ -14,7 +14,7 @@ LAUNCHER := $(BIN)/llm-serving
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help preview check test schema golden bench accuracy lock clean FORCE
+.PHONY: help preview check test schema rules golden bench accuracy lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -36,7 +36,10 @@ golden: $(DEV) $(LAUNCHER) ## rewrite tests/golden from what the program prints 
 schema: $(LAUNCHER) ## rewrite the JSON Schema of the stack files
 	@$(LAUNCHER) schema > llm-serving.schema.json.new && mv llm-serving.schema.json.new llm-serving.schema.json
 
-bench: $(DEV) ## CPU seconds and memory of check and plan, beside the floor
+rules: $(LAUNCHER) ## rewrite docs/rules.md
+	@$(LAUNCHER) rules --format markdown > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
+
+bench: $(DEV) $(LAUNCHER) ## CPU seconds and memory of check and plan, beside the floor
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 accuracy: $(DEV) ## score the memory estimate against measurements
@@ -92,8 +95,10 @@ define LAUNCHER_TEXT
 #!/bin/sh
 '''exec' "$(CURDIR)/$(BIN)/python" "$$0" "$$@"
 ' '''
-import sys
+import os, sys
 
+# Looking for pydantic plugins among all installed packages takes longer than most checks, and we use none.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
 sys.path[0] = "$(CURDIR)"
 
 from cli import main

@@ -1,4 +1,4 @@
-"""The command line: `llm-serving check | plan | render | schema | rules`.
+"""The command line: `llm-serving check | plan | diff | render | schema | rules`.
 
 Exit codes: 0 fine, 1 problems in the stack, 2 wrong usage.
 """
@@ -151,6 +151,31 @@ def rules(
     else:
         for one in RULES:
             print(f"{one.code}  {one.severity:<8} {one.title}")
+
+
+@app.command()
+def diff(
+    stack: StackName,
+    against: Annotated[str, typer.Option(metavar="GITREF", help="Commit, branch or tag to compare with.")],
+    cwd: Directory = Path(),
+    format_: Annotated[Format, typer.Option("--format", help="text, json or markdown")] = Format.text,
+) -> None:
+    """Print what the change since GITREF does to a stack: resources, restarts, data loss, fit, cost, problems."""
+    from preview.checkout import CheckoutError, against_commit
+    from preview.diff_markdown import markdown
+    from preview.diff_text import text
+
+    try:
+        with _progress(f"comparing {stack} with {against} ..."):
+            found = against_commit(stack, against, cwd)
+    except CheckoutError as error:
+        print(f"{PROJECT}: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    if format_ is Format.json:
+        _print_json(found.as_json())
+    else:
+        print(markdown(found) if format_ is Format.markdown else text(found), end="")
+    _exit(found.failed)
 
 
 def main() -> None:

@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.generate import stack_file
-from benchmarks.measure import Cost, measure, python
+from benchmarks.measure import ROOT, Cost, measure, python
 
 SIZES = (1, 10, 100, 1000)
-CLI = ("-m", "cli")
+CLI = (str(ROOT / ".venv" / "bin" / "llm-serving"),)
 # What `plan dev` loads besides our own modules; the floor below which no plan can be.
 FLOOR = (
     "import typer, rich.console, rich.table, yaml, pydantic, pulumi, pulumi_kubernetes as k, pulumi_aws as a; "

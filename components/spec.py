@@ -36,7 +36,8 @@ class Spec(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
-        use_attribute_docstrings=True,
+        # Validators are built once, for the whole stack, and not for every class on its own: start-up time.
+        defer_build=True,
     )
 
 

@@ -27,7 +27,7 @@ def check(inputs: Inputs, stack: Stack) -> list[Problem]:
         problems.append(
             Problem(
                 code=rule.code,
-                severity=rule.severity,
+                severity=finding.severity or rule.severity,
                 path=finding.path,
                 message=finding.message,
                 remedy=trials.best(rule, finding) or "",
@@ -108,7 +108,9 @@ def _only(inputs: Inputs, names: frozenset[str]) -> Inputs:
 
 
 def _errors(facts: Facts) -> frozenset[tuple[str, Path]]:
-    return frozenset((rule.code, one.path) for rule, one in _findings(facts) if rule.severity == "error")
+    return frozenset(
+        (rule.code, one.path) for rule, one in _findings(facts) if (one.severity or rule.severity) == "error"
+    )
 
 
 def changed_inputs(inputs: Inputs, remedy: Remedy) -> Inputs | None:

@@ -1,77 +1,71 @@
-"""PAR: parallel sizes against the shape of the model and of the node."""
+"""PAR001-PAR006, PAR009: parallel sizes against the shape of the model."""
 
 from collections.abc import Iterator
 
-from components.resolved import Workload
+from preflight import parallelism_hardware, parallelism_quantization
+from preflight.parallelism_shape import (
+    VOCAB_PADDING,
+    kv_heads_fit,
+    other_sizes,
+    padded_vocab,
+    split_heads,
+    split_widths,
+)
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
-
-_SIZES = (1, 2, 4, 8, 16, 32)
 
 
 def _heads(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
         shape, size = workload.model.architecture, workload.parallelism.tensor
-        if shape is None or shape.num_attention_heads % size == 0:
-            continue
-        yield Finding(
-            path=workload_path(workload, "engine", "tensorParallelSize"),
-            message=f"{shape.num_attention_heads} attention heads of {workload.model.id} can't be divided by tensorParallelSize {size}",
-            remedies=_other_sizes(workload),
-        )
+        broken = [f"{count} {what}" for what, count in split_heads(shape).items() if count % size] if shape else []
+        if broken:
+            yield Finding(
+                path=workload_path(workload, "engine", "tensorParallelSize"),
+                message=f"{' and '.join(broken)} of {workload.model.id} can't be divided by tensorParallelSize {size}",
+                remedies=other_sizes(workload),
+            )
 
 
 def _kv_heads(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
         shape, size = workload.model.architecture, workload.parallelism.tensor
-        # MLA keeps one latent head, copied to every rank: any size that divides the attention heads works.
-        if shape is None or shape.kv_lora_rank or shape.num_attention_heads % size:
-            continue
-        heads = shape.num_key_value_heads
-        if max(heads, size) % min(heads, size) == 0:
+        if shape is None or shape.num_attention_heads % size or kv_heads_fit(shape, size):
             continue
         yield Finding(
             path=workload_path(workload, "engine", "tensorParallelSize"),
             message=(
-                f"{heads} key-value heads of {workload.model.id} and tensorParallelSize {size}: one must divide the other, "
+                f"{shape.num_key_value_heads} key-value heads of {workload.model.id} and tensorParallelSize {size}: "
+                "one must divide the other, "
                 "since vLLM either splits or copies KV heads"
             ),
-            remedies=_other_sizes(workload),
+            remedies=other_sizes(workload),
         )
 
 
-def _world_size(facts: Facts) -> Iterator[Finding]:
-    for workload in facts.workloads:
-        size, node = workload.parallelism, workload.node_group
-        if not node.units_per_node or size.ranks <= node.units_per_node:
-            continue
-        yield Finding(
-            path=workload_path(workload, "engine", "tensorParallelSize"),
-            message=(
-                f"a pod needs {size.ranks} GPUs (tensor {size.tensor} x pipeline {size.pipeline} x data {size.data}) and a node of "
-                f"{node.name} has {node.units_per_node}: the pod would stay Pending"
-            ),
-            remedies=(
-                *_other_sizes(workload),
-                Remedy(text=f"use a node group whose nodes have at least {size.ranks} GPUs"),
-            ),
-        )
-
-
-def _layers(facts: Facts) -> Iterator[Finding]:
+def _stages(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
         shape, size = workload.model.architecture, workload.parallelism.pipeline
-        if shape is None or size <= shape.num_hidden_layers:
+        if shape is None:
             continue
-        yield Finding(
-            path=workload_path(workload, "engine", "pipelineParallelSize"),
-            message=f"{workload.model.id} has {shape.num_hidden_layers} layers, too few for pipelineParallelSize {size}",
-            remedies=(
-                Remedy(
-                    text=f"set pipelineParallelSize: {shape.num_hidden_layers}",
-                    changes=((workload_path(workload, "engine", "pipelineParallelSize"), shape.num_hidden_layers),),
-                ),
-            ),
-        )
+        layers = shape.num_hidden_layers
+        path = workload_path(workload, "engine", "pipelineParallelSize")
+        if size > layers:
+            yield Finding(
+                path=path,
+                message=f"{workload.model.id} has {layers} layers, too few for pipelineParallelSize {size}",
+                remedies=(Remedy(text=f"set pipelineParallelSize: {layers}", changes=((path, layers),)),),
+            )
+        if (given := workload.env.get("VLLM_PP_LAYER_PARTITION")) is None:
+            continue
+        parts = [int(part) if part.strip().isdigit() else -1 for part in given.split(",")]
+        if len(parts) != size or sum(parts) != layers or min(parts) < 0:
+            where = workload_path(workload, "env", "VLLM_PP_LAYER_PARTITION")
+            yield Finding(
+                path=where,
+                message=f"VLLM_PP_LAYER_PARTITION {given!r} must be {size} whole numbers with sum {layers}, the "
+                f"layers of {workload.model.id}",
+                remedies=(Remedy(text="remove it: vLLM divides the layers by itself", changes=((where, None),)),),
+            )
 
 
 def _experts(facts: Facts) -> Iterator[Finding]:
@@ -87,19 +81,38 @@ def _experts(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _other_sizes(workload: Workload) -> tuple[Remedy, ...]:
-    """Nearest tensor-parallel sizes first, larger before smaller."""
-    size = workload.parallelism
-    others = sorted((one for one in _SIZES if one != size.tensor), key=lambda one: (abs(one - size.tensor), -one))
-    limit = workload.node_group.units_per_node // (size.ranks // size.tensor) or 1
-    return tuple(
-        Remedy(
-            text=f"set tensorParallelSize: {one}",
-            changes=((workload_path(workload, "engine", "tensorParallelSize"), one),),
+def _widths(facts: Facts) -> Iterator[Finding]:
+    for workload in facts.workloads:
+        shape = workload.model.architecture
+        broken = [one for one in split_widths(shape, workload.parallelism) if one[1] % one[2]] if shape else []
+        if not broken:
+            continue
+        experts = workload_path(workload, "engine", "enableExpertParallel")
+        whole = Remedy(text="set enableExpertParallel: true, which keeps each expert whole", changes=((experts, True),))
+        yield Finding(
+            path=workload_path(workload, "engine", "tensorParallelSize"),
+            message="; ".join(
+                f"{name} {width} of {workload.model.id} can't be divided by {ranks} ranks"
+                for name, width, ranks in broken
+            ),
+            remedies=(
+                *((whole,) if all(one[0] == "moe_intermediate_size" for one in broken) else ()),
+                *other_sizes(workload),
+            ),
         )
-        for one in others
-        if one <= limit
-    )
+
+
+def _vocabulary(facts: Facts) -> Iterator[Finding]:
+    for workload in facts.workloads:
+        shape, size = workload.model.architecture, workload.parallelism.tensor
+        if shape is None or padded_vocab(shape) % size == 0:
+            continue
+        yield Finding(
+            path=workload_path(workload, "engine", "tensorParallelSize"),
+            message=f"the vocabulary of {workload.model.id}, {shape.vocab_size:,} tokens padded to {padded_vocab(shape):,} "
+            f"(a multiple of {VOCAB_PADDING}), can't be divided by tensorParallelSize {size}",
+            remedies=other_sizes(workload),
+        )
 
 
 RULES = (
@@ -107,7 +120,9 @@ RULES = (
         code="PAR001",
         severity="error",
         title="tensorParallelSize divides the attention heads",
-        why='vLLM exits with "Total number of attention heads (..) must be divisible by tensor parallel size (..)" (vllm/config/model.py).',
+        why='vLLM exits with "Total number of attention heads (..) must be divisible by tensor parallel size (..)" (config/model.py, '
+        "verify_with_parallel_config); heads of linear attention and Mamba layers are split the same way "
+        "(layers/mamba/mamba_utils.py).",
         check=_heads,
     ),
     Rule(
@@ -115,29 +130,41 @@ RULES = (
         severity="error",
         title="tensorParallelSize divides the key-value heads, or they divide it",
         why="vLLM splits KV heads over the ranks, or copies each to several ranks; both need whole numbers "
-        "(vllm/model_executor/layers/linear.py, QKVParallelLinear).",
+        "(model_executor/layers/linear.py, QKVParallelLinear).",
         check=_kv_heads,
-    ),
-    Rule(
-        code="PAR003",
-        severity="error",
-        title="All ranks of a pod fit on one node",
-        why='A pod runs on one node. vLLM would exit with "World size (..) is larger than the number of available GPUs (..)" '
-        "(vllm/config/parallel.py), and the scheduler never places the pod.",
-        check=_world_size,
     ),
     Rule(
         code="PAR004",
         severity="error",
         title="Each pipeline stage has a layer",
-        why="vLLM can't give a stage no layer (vllm/distributed/utils.py, get_pp_indices).",
-        check=_layers,
+        why="vLLM can't give a stage no layer (distributed/utils.py, get_pp_indices). Stages need not be equal: the "
+        "remainder is spread.",
+        check=_stages,
     ),
     Rule(
         code="PAR005",
         severity="error",
         title="Expert parallelism is for mixture-of-experts models",
-        why="vLLM refuses --enable-expert-parallel for a model without experts (vllm/config/model.py, verify_with_parallel_config).",
+        why='vLLM exits with "Number of experts in the model must be greater than 0 when expert parallelism is '
+        'enabled" (config/model.py).',
         check=_experts,
     ),
+    Rule(
+        code="PAR006",
+        severity="error",
+        title="Tensor parallelism divides the widths of the feed-forward layers",
+        why='vLLM exits with "AssertionError: .. is not divisible by .." (distributed/utils.py, divide; '
+        "fused_moe/config.py, FusedMoEConfig).",
+        check=_widths,
+    ),
+    Rule(
+        code="PAR009",
+        severity="error",
+        title="tensorParallelSize divides the padded vocabulary",
+        why="Embedding and output head are padded to a multiple of 64 tokens and then split evenly "
+        "(layers/vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE and divide).",
+        check=_vocabulary,
+    ),
+    *parallelism_hardware.RULES,
+    *parallelism_quantization.RULES,
 )

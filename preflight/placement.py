@@ -1,225 +1,131 @@
-"""POD: pods against the nodes of their group."""
+"""POD: one pod against one node of its group."""
 
-import difflib
 from collections.abc import Iterator
 
-from catalog.gpus import gpus
-from catalog.instances import instances
-from components.infrastructure import NodeGroup
 from components.pods import cpu
 from components.resolved import Workload
 from components.spec import GIB, mebibytes
+from preflight.placement_nodes import DAEMON_SETS_CPU, DAEMON_SETS_MEMORY, setting
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
-from stacks.overrides import gpu_rows, instance_rows
 
-_IMAGE = 30 * GIB
-"""Disk that the unpacked engine image takes beside emptyDirs: images are 10-30 GB (facts.md section 10)."""
-
-
-def _hardware(facts: Facts) -> Iterator[Finding]:
-    catalog = facts.inputs.config.catalog
-    types = sorted(instances(instance_rows(catalog)))
-    for group in facts.stack.node_groups.values():
-        known = {one.name for one in group.instance_types}
-        for index, name in enumerate(group.instance_type_names):
-            if name in known:
-                continue
-            key: tuple[str | int, ...] = ("instanceTypes", index) if group.eks else ("instanceType",)
-            yield Finding(
-                path=("nodeGroups", group.name, *key),
-                message=f"EC2 instance type {name} isn't in the catalogue of GPU instance types{_nearest(name, types)}",
-                remedies=(Remedy(text=f"if it is right, describe it in catalog.instanceTypes.{name}"),),
-            )
-        if group.gpu is None and group.gpu_name:
-            names = sorted(gpus(gpu_rows(catalog)))
-            yield Finding(
-                path=("nodeGroups", group.name, "gpu"),
-                message=f"GPU {group.gpu_name} isn't in the catalogue{_nearest(group.gpu_name, names)}",
-                remedies=(Remedy(text=f"if it is right, describe it in catalog.gpus.{group.gpu_name}"),),
-            )
-
-
-def _same_gpus(facts: Facts) -> Iterator[Finding]:
-    for group in facts.stack.node_groups.values():
-        kinds = {(one.gpu, one.gpu_count) for one in group.instance_types}
-        if len(kinds) > 1:
-            listed = ", ".join(f"{one.name} has {one.gpu_count} x {one.gpu}" for one in group.instance_types)
-            yield Finding(
-                path=("nodeGroups", group.name, "instanceTypes"),
-                message=f"instance types of one group must have the same GPUs, or pods fit on some nodes only: {listed}",
-                remedies=(Remedy(text="make a node group for each kind of GPU"),),
-            )
+_IMAGE_LEAST, _IMAGE_MOST = 10 * GIB, 30 * GIB
+"""Disk that an unpacked engine image takes beside emptyDirs (facts: images are 10-30 GB)."""
+_LEAST_HOST_MEMORY = 2 * GIB
+"""Beside /dev/shm; a remedy never goes below."""
 
 
 def _cpu(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
-        have, want = workload.node_group.allocatable.cpu_millis, workload.resources.cpu_millis
-        if have is not None and want > have:
-            path = workload_path(workload, "resources", "cpu")
-            yield Finding(
-                path=path,
-                message=f"a pod requests {cpu(want)} CPU and a node of {workload.node_group.name} offers {cpu(have)}",
-                remedies=(_set(path, cpu(int(have * 0.9 // 100) * 100)), Remedy(text="use a larger instance type")),
-            )
+        group, want = workload.node_group, workload.resources.cpu_millis
+        sure, most = group.allocatable.cpu_millis, group.upper_allocatable.cpu_millis
+        if sure is None or most is None or want <= sure - DAEMON_SETS_CPU:
+            continue
+        path = workload_path(workload, "resources", "cpu")
+        less = (sure - DAEMON_SETS_CPU) // 100 * 100
+        yield Finding(
+            path=path,
+            message=(
+                f"a pod requests {cpu(want)} CPU and a node of {group.name} offers "
+                f"{_offers(cpu(sure), cpu(most), want > most, _CPU_KEPT)}"
+            ),
+            remedies=(*([setting(path, cpu(less))] if less > 0 else []), Remedy(text="use a larger instance type")),
+            severity=None if want > most else "warning",
+        )
 
 
 def _memory(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
-        have, want = workload.node_group.allocatable.memory, workload.resources.memory
-        if have is not None and want > have:
-            path = workload_path(workload, "resources", "memory")
-            yield Finding(
-                path=path,
-                message=(
-                    f"a pod requests {mebibytes(want)} memory ({mebibytes(workload.resources.shm)} of it for /dev/shm) and a node of "
-                    f"{workload.node_group.name} offers {mebibytes(have)}"
-                ),
-                remedies=(
-                    *_lower_memory(workload, path, have),
-                    Remedy(text="use an instance type with more memory"),
-                ),
-            )
+        group, pod = workload.node_group, workload.resources
+        sure, most = group.allocatable.memory, group.upper_allocatable.memory
+        if sure is None or most is None or pod.memory <= sure - DAEMON_SETS_MEMORY:
+            continue
+        path = workload_path(workload, "resources", "memory")
+        less = (sure - DAEMON_SETS_MEMORY) // GIB * GIB
+        fewer = [setting(path, mebibytes(less))] if less >= pod.shm + _LEAST_HOST_MEMORY else []
+        offers = _offers(mebibytes(sure), mebibytes(most), pod.memory > most, _MEMORY_KEPT)
+        yield Finding(
+            path=path,
+            message=(
+                f"a pod requests {mebibytes(pod.memory)} memory ({mebibytes(pod.shm)} of it for /dev/shm) and a "
+                f"node of {group.name} offers {offers}"
+            ),
+            remedies=(*fewer, Remedy(text="use an instance type with more memory")),
+            severity=None if pod.memory > most else "warning",
+        )
 
 
-def _lower_memory(workload: Workload, path: tuple[str | int, ...], have: int) -> tuple[Remedy, ...]:
-    most = int(have * 0.9)
-    return (_set(path, mebibytes(most)),) if most > workload.resources.shm + 4 * GIB else ()
+_CPU_KEPT, _MEMORY_KEPT = cpu(DAEMON_SETS_CPU), mebibytes(DAEMON_SETS_MEMORY)
+
+
+def _offers(sure: str, most: str, never: bool, kept: str) -> str:
+    if never:
+        return f"at most {most}"
+    known = sure if sure == most else f"between {sure} and {most}"
+    return f"{known}, of which about {kept} is for DaemonSets: it may not start"
 
 
 def _ephemeral(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
-        have, want = workload.node_group.allocatable.ephemeral_storage, workload.resources.ephemeral_storage
-        if have is None or want + _IMAGE <= have:
+        group, want = workload.node_group, workload.resources.ephemeral_storage
+        sure, most = group.allocatable.ephemeral_storage, group.upper_allocatable.ephemeral_storage
+        if sure is None or most is None or want + _IMAGE_MOST <= sure:
             continue
-        bigger = -(-(want + _IMAGE + GIB) * 10 // (9 * GIB)) + 30
-        group = workload.node_group
-        remedies = (_set(("nodeGroups", group.name, "diskSize"), f"{bigger}Gi"),) if group.eks and group.created else ()
+        # Weights that the pod downloads fill its disk for certain; other emptyDirs may stay half empty.
+        filled = 0 if workload.volume else workload.model.weights_size or 0
+        never = want > most or filled + _IMAGE_LEAST > most
         yield Finding(
             path=workload_path(workload, "resources", "ephemeralStorage"),
             message=(
-                f"a pod needs {mebibytes(want)} ephemeral storage beside an image of up to {mebibytes(_IMAGE)}, and a node of {group.name} "
-                f"offers {mebibytes(have)}"
+                f"a pod needs {mebibytes(want)} ephemeral storage beside an image of {mebibytes(_IMAGE_LEAST)} to "
+                f"{mebibytes(_IMAGE_MOST)}, and "
+                f"a node of {group.name} offers {mebibytes(most if never else sure)}"
+                + ("" if never else ": when the disk fills, the pod is evicted")
             ),
-            remedies=(*remedies, Remedy(text="keep the weights on a volume (models.*.volume) instead of in the pod")),
+            remedies=(
+                *_larger_disk(workload),
+                Remedy(text="keep the weights on a volume (models.*.volume) instead of in the pod"),
+            ),
+            severity=None if never else "warning",
         )
 
 
-def _capacity(facts: Facts) -> Iterator[Finding]:
-    by_group: dict[str, list[Workload]] = {}
-    for workload in facts.workloads:
-        by_group.setdefault(workload.node_group.name, []).append(workload)
-    for name, workloads in by_group.items():
-        group = facts.stack.node_groups[name]
-        needed = nodes_needed(group, workloads)
-        if needed is None or needed <= group.max_nodes:
-            continue
-        gpus_needed = sum(one.replicas * one.resources.gpus for one in workloads)
-        key = "maxSize" if group.eks else "nodes"
-        remedy = _set(("nodeGroups", name, key), needed) if group.eks else Remedy(text=f"add nodes: {needed} are needed")
-        for workload in workloads:
-            yield Finding(
-                path=workload_path(workload, "replicas"),
-                message=(
-                    f"{gpus_needed} GPUs are requested on {name} ({', '.join(f'{w.name}: {w.replicas} x {w.resources.gpus}' for w in workloads)}), which "
-                    f"takes {needed} nodes of {group.units_per_node}; {key} is {group.max_nodes}"
-                ),
-                remedies=(remedy,),
-            )
-            break
+def _larger_disk(workload: Workload) -> Iterator[Remedy]:
+    group = workload.node_group
+    if group.eks and group.created and group.allocatable.ephemeral_storage:
+        missing = workload.resources.ephemeral_storage + _IMAGE_MOST - group.allocatable.ephemeral_storage
+        # 1.15: file system and eviction threshold take 12 % of what is added.
+        size = -(-(group.eks.disk_gib + missing * 1.15 / GIB) // 10) * 10
+        yield setting(("nodeGroups", group.name, "diskSize"), f"{int(size)}Gi")
 
 
-def nodes_needed(group: NodeGroup, workloads: list[Workload]) -> int | None:
-    """Fewest nodes that hold all pods by GPU count alone (first fit, largest pods first); None where a pod fits on no node."""
-    size = group.units_per_node
-    pods = sorted((one.resources.gpus for one in workloads for _ in range(one.replicas)), reverse=True)
-    if not size or (pods and pods[0] > size):
-        return None
-    free: list[int] = []
-    for pod in pods:
-        for index, room in enumerate(free):
-            if room >= pod:
-                free[index] -= pod
-                break
-        else:
-            free.append(size - pod)
-    return len(free)
-
-
-def _unknown_nodes(facts: Facts) -> Iterator[Finding]:
-    used = {workload.node_group.name for workload in facts.workloads}
-    for group in facts.stack.node_groups.values():
-        if group.eks or group.name not in used or group.instance_types:
-            continue
-        missing = [
-            key
-            for key, value in (("cpu", group.allocatable.cpu_millis), ("memory", group.allocatable.memory))
-            if value is None
-        ]
-        if missing:
-            yield Finding(
-                path=("nodeGroups", group.name),
-                message=f"{' and '.join(missing)} of the nodes of {group.name} are unknown, so pods can't be checked against them",
-                remedies=(Remedy(text=f"set {' and '.join(missing)} from `kubectl describe node` (Allocatable)"),),
-            )
-
-
-def _set(path: tuple[str | int, ...], value: object) -> Remedy:
-    return Remedy(text=f"set {'.'.join(str(key) for key in path)}: {value}", changes=((path, value),))
-
-
-def _nearest(name: str, names: list[str]) -> str:
-    found = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {found[0]}?" if found else ""
-
+_KARPENTER = (
+    "What EC2 nodes offer is Karpenter's cautious estimate (catalog/data/instances.json); between it and the "
+    "nominal size, and within the "
+    "share of DaemonSets, the verdict is a warning."
+)
 
 RULES = (
-    Rule(
-        code="POD001",
-        severity="error",
-        title="Instance types and GPUs are known",
-        why="Without the hardware's facts no pod can be checked against its node.",
-        check=_hardware,
-    ),
-    Rule(
-        code="POD002",
-        severity="error",
-        title="All instance types of a group have the same GPUs",
-        why="The group's pods must fit on whichever type starts.",
-        check=_same_gpus,
-    ),
     Rule(
         code="POD003",
         severity="error",
         title="A pod's CPU request fits on a node",
-        why="Otherwise the pod stays Pending: Insufficient cpu.",
+        why=f"Otherwise the pod stays Pending: Insufficient cpu. {_KARPENTER}",
         check=_cpu,
     ),
     Rule(
         code="POD004",
         severity="error",
         title="A pod's memory request fits on a node",
-        why="Otherwise the pod stays Pending: Insufficient memory.",
+        why=f"Otherwise the pod stays Pending: Insufficient memory. {_KARPENTER}",
         check=_memory,
     ),
     Rule(
         code="POD005",
         severity="error",
         title="A pod's ephemeral storage fits on a node beside the image",
-        why="Otherwise the pod stays Pending, or is evicted when the disk fills.",
+        why="Requests above what a node offers stay Pending; a disk that fills up evicts the pod "
+        "(https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/). A warning where it "
+        "depends on the image's size.",
         check=_ephemeral,
-    ),
-    Rule(
-        code="POD006",
-        severity="error",
-        title="The group can grow to enough nodes for all replicas",
-        why="Otherwise some pods stay Pending for ever: Insufficient nvidia.com/gpu.",
-        check=_capacity,
-    ),
-    Rule(
-        code="POD007",
-        severity="warning",
-        title="CPU and memory of existing nodes are known",
-        why="What can't be decided is said, not guessed.",
-        check=_unknown_nodes,
     ),
 )

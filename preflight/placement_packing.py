@@ -13,12 +13,12 @@ Vector = tuple[int, ...]
 Pods = Mapping[Vector, int]
 """Number of pods by request."""
 
-_MOST_STEPS = 20_000
+_MOST_STEPS = 2_000
 """Steps of an exact search; beyond, the answer stays open."""
 _MOST_KINDS = 64
 """Different requests that are weighed against each other; beyond, they are all taken for the largest."""
 _MOST_SEARCHED_NODES = 200
-_MOST_SUMS = 4096
+_MOST_SUMS = 1024
 
 
 def alike_per_node(capacity: Vector, request: Vector) -> int:
@@ -61,34 +61,38 @@ def _large_bound(size: int, items: Sequence[tuple[int, int]], small: int) -> int
 
 def enough(capacity: Vector, pods: Pods) -> int:
     """Nodes that a packing was found for: the best of first fit with the largest first, by each resource and by the largest share."""
-    orders = [
-        sorted(pods, key=lambda one, axis=axis: (one[axis], one), reverse=True) for axis in range(len(capacity))
-    ]
-    orders.append(
-        sorted(pods, key=lambda one: max(Fraction(a, b) for a, b in zip(one, capacity, strict=True)), reverse=True)
-    )
-    return min(_first_fit(capacity, pods, order) for order in orders)
+    return min(_first_fits(capacity, pods))
+
+
+def _first_fits(capacity: Vector, pods: Pods) -> Iterator[int]:
+    def share(one: Vector) -> Fraction:
+        return max(Fraction(a, b) for a, b in zip(one, capacity, strict=True))
+
+    yield _first_fit(capacity, pods, sorted(pods, key=share, reverse=True))
+    for axis in range(len(capacity)) if len(pods) <= _MOST_KINDS else ():
+        yield _first_fit(capacity, pods, sorted(pods, key=lambda one, axis=axis: (one[axis], one), reverse=True))
 
 
 def _first_fit(capacity: Vector, pods: Pods, order: Sequence[Vector]) -> int:
-    rooms: list[tuple[Vector, int]] = []  # what is free on a node, and the number of such nodes
+    rooms: dict[Vector, int] = {}  # what is free on a node, and the number of such nodes
     used = 0
+    smallest = tuple(min(one[axis] for one in order) for axis in range(len(capacity)))
     for request in order:
-        count, kept = pods[request], []
-        for free, nodes in rooms:
+        count, opened = pods[request], []
+        for free, nodes in list(rooms.items()):
             each = alike_per_node(free, request) if count else 0
-            if not each:
-                kept.append((free, nodes))
-                continue
-            full, rest = divmod(min(count, each * nodes), each)
-            count -= full * each + rest
-            kept += [(_minus(free, request, each), full), (_minus(free, request, rest), 1 if rest else 0)]
-            kept.append((free, nodes - full - (1 if rest else 0)))
+            if each:
+                full, rest = divmod(min(count, each * nodes), each)
+                count -= full * each + rest
+                rooms[free] -= full + bool(rest)
+                opened += [(_minus(free, request, each), full), (_minus(free, request, rest), bool(rest))]
         each = alike_per_node(capacity, request)
         full, rest = divmod(count, each)
-        used += full + (1 if rest else 0)
-        kept += [(_minus(capacity, request, each), full), (_minus(capacity, request, rest), 1 if rest else 0)]
-        rooms = [(free, nodes) for free, nodes in kept if nodes]
+        used += full + bool(rest)
+        opened += [(_minus(capacity, request, each), full), (_minus(capacity, request, rest), bool(rest))]
+        for free, nodes in opened:
+            rooms[free] = rooms.get(free, 0) + nodes
+        rooms = {free: nodes for free, nodes in rooms.items() if nodes and alike_per_node(free, smallest)}
     return used
 
 
@@ -98,13 +102,25 @@ def _minus(free: Vector, request: Vector, times: int) -> Vector:
 
 def packs(capacity: Vector, nodes: int, pods: Pods) -> bool | None:
     """Some packing exists on so many nodes; None where that stayed open."""
-    if any(not alike_per_node(capacity, one) for one in pods) or at_least(capacity, pods) > nodes:
+    if impossible(capacity, nodes, pods):
         return False
-    if enough(capacity, pods) <= nodes:
+    return True if any(found <= nodes for found in _first_fits(capacity, pods)) else _searched(capacity, nodes, pods)
+
+
+def impossible(capacity: Vector, nodes: int, pods: Pods) -> bool:
+    """It is proved that no packing exists."""
+    if any(not alike_per_node(capacity, one) for one in pods) or at_least(capacity, pods) > nodes:
         return True
+    if not pods or len(pods) > _MOST_KINDS or nodes > _MOST_SEARCHED_NODES:
+        return False
+    return all(found > nodes for found in _first_fits(capacity, pods)) and _searched(capacity, nodes, pods) is False
+
+
+def _searched(capacity: Vector, nodes: int, pods: Pods) -> bool | None:
     if nodes > _MOST_SEARCHED_NODES or len(pods) > _MOST_KINDS:
         return None
-    return _Search(capacity, tuple(sorted(pods, reverse=True))).fits(tuple(pods[one] for one in sorted(pods, reverse=True)), nodes)
+    kinds = tuple(sorted(pods, reverse=True))
+    return _Search(capacity, kinds).fits(tuple(pods[one] for one in kinds), nodes)
 
 
 class _Search:
@@ -153,30 +169,39 @@ class _Search:
 def always_fits(capacity: Vector, nodes: int, pods: Pods) -> Vector | None:
     """None where every pod finds a node whatever the order and the choice of nodes; else a request that may not."""
     if len(pods) > _MOST_KINDS:
-        largest = tuple(max(one[axis] for one in pods) for axis in range(len(capacity)))
-        return None if most_blocked(capacity, {largest: sum(pods.values())}, largest) < nodes else largest
-    return next((one for one in sorted(pods, reverse=True) if most_blocked(capacity, pods, one) >= nodes), None)
+        pods = _alike(capacity, pods)
+    for one in sorted(pods, reverse=True):
+        # The exact loads are dear, and seldom needed.
+        if most_blocked(capacity, pods, one, exact=False) >= nodes and most_blocked(capacity, pods, one) >= nodes:
+            return one
+    return None
 
 
 def nodes_for_any_order(capacity: Vector, pods: Pods) -> int:
     """Nodes with which `always_fits` holds."""
     if len(pods) > _MOST_KINDS:
-        largest = tuple(max(one[axis] for one in pods) for axis in range(len(capacity)))
-        return most_blocked(capacity, {largest: sum(pods.values())}, largest) + 1
+        pods = _alike(capacity, pods)
     return 1 + max(most_blocked(capacity, pods, one) for one in pods)
 
 
-def most_blocked(capacity: Vector, pods: Pods, request: Vector) -> int:
+def _alike(capacity: Vector, pods: Pods) -> Pods:
+    """All pods as large as the largest in each resource: what fits in any order then, fits as it is."""
+    return {tuple(max(one[axis] for one in pods) for axis in range(len(capacity))): sum(pods.values())}
+
+
+def most_blocked(capacity: Vector, pods: Pods, request: Vector, *, exact: bool = True) -> int:
     """Nodes at most on which the other pods can leave no room for one pod of `request`.
 
     Each pod gets a weight such that the pods of any blocked node weigh 1 or more: the largest of its shares in the least load that
-    blocks by some resource. All weights together bound the number of blocked nodes.
+    blocks by some resource. All weights together bound the number of blocked nodes. `exact` counts only loads that sums of requests
+    can be.
     """
     others = {one: count - (one == request) for one, count in pods.items()}
-    least = [
-        _least_load({one[axis] for one, count in others.items() if count}, size - request[axis] + 1, size)
-        for axis, size in enumerate(capacity)
-    ]
+    least: list[int | None] = []
+    for axis, size in enumerate(capacity):
+        wanted = size - request[axis] + 1
+        sizes = {one[axis] for one, count in others.items() if count} if exact else set()
+        least.append(_least_load(sizes, wanted, size) if exact else (wanted if request[axis] else None))
     total = Fraction(0)
     for one, count in others.items():
         total += count * max((Fraction(one[axis], load) for axis, load in enumerate(least) if load), default=0)

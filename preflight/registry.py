@@ -1,11 +1,43 @@
 """All rules, by family. A new family is one module and one line here."""
 
-from preflight import engine, memory, parallelism, placement, security, storage
+from preflight import (
+    cost,
+    engine,
+    memory,
+    parallelism,
+    placement,
+    placement_capacity,
+    placement_devices,
+    placement_hardware,
+    rollout,
+    security,
+    security_exposure,
+    startup,
+    storage,
+    storage_zones,
+    versions,
+)
 from preflight.rule import Rule
 
 RULES: tuple[Rule, ...] = tuple(
     sorted(
-        (*memory.RULES, *parallelism.RULES, *engine.RULES, *placement.RULES, *storage.RULES, *security.RULES),
+        (
+            *memory.RULES,
+            *parallelism.RULES,
+            *engine.RULES,
+            *placement.RULES,
+            *placement_capacity.RULES,
+            *placement_devices.RULES,
+            *placement_hardware.RULES,
+            *storage.RULES,
+            *storage_zones.RULES,
+            *rollout.RULES,
+            *startup.RULES,
+            *security.RULES,
+            *security_exposure.RULES,
+            *cost.RULES,
+            *versions.RULES,
+        ),
         key=lambda rule: rule.code,
     )
 )

@@ -43,6 +43,7 @@ class Placement:
     requests: str
     nodes: str
     startup: str
+    startup_basis: str
     update: str
 
 
@@ -184,7 +185,8 @@ def _placement(workload: Workload, stack: Stack) -> Placement:
             f"{pod.gpus} GPU, {pod.cpu_millis / 1000:g} CPU, {pod.memory / GIB:g} GiB memory, {pod.ephemeral_storage / GIB:.0f} GiB disk"
         ),
         nodes=f"{'unknown' if needed is None else needed} of {group.max_nodes} nodes",
-        startup=f"up to {_minutes(start.budget)} ({start.basis})",
+        startup=f"up to {_minutes(start.budget)}",
+        startup_basis=start.basis,
         update="surge: new copy first" if workload.max_surge else f"in place: {down}",
     )
 

@@ -29,13 +29,15 @@ def print_report(console: Console, report: Report, tree: Iterable[str] | None) -
     else:
         console.print("none")
     _section(console, "Fit (GiB on each GPU)")
-    console.print(fit_table(report))
+    _print_table(console, fit_table(report))
     for line in basis_lines(report):
         console.print(Text(line, style="dim"))
     _section(console, "Placement")
-    console.print(placement_table(report))
+    _print_table(console, placement_table(report))
+    for line in start_lines(report):
+        console.print(Text(line, style="dim"))
     _section(console, "Cost (US dollars per hour)")
-    console.print(cost_table(report))
+    _print_table(console, cost_table(report))
     console.print(Text(total_line(report)))
     if tree is not None:
         _section(console, "Resources")
@@ -68,6 +70,11 @@ def fit_table(report: Report) -> Table:
 def basis_lines(report: Report) -> list[str]:
     """What each estimate rests on."""
     return [f"{fit.workload}: {fit.model} on {fit.engine}; {fit.basis}" for fit in report.fits]
+
+
+def start_lines(report: Report) -> list[str]:
+    """What each start-up budget rests on."""
+    return [f"{one.workload}: start computed from {one.startup_basis}" for one in report.placements]
 
 
 def placement_table(report: Report) -> Table:
@@ -110,6 +117,16 @@ def number(value: float | None) -> str:
 def dollars(value: float | None) -> str:
     """Dollars per hour, or unknown."""
     return "unknown" if value is None else f"${value:,.2f}"
+
+
+def _print_table(console: Console, table: Table) -> None:
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        console.print(Text(line.rstrip()))
 
 
 def _section(console: Console, title: str) -> None:

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import yaml
+import yaml.reader
 
 from stacks.problem import Path
 

@@ -1,4 +1,4 @@
-"""StackConfig: everything that `llm-serving:stack` in a stack file may hold. Single-field rules only; rules across sections are in preflight."""
+"""StackConfig: everything that `llm-serving:stack` may hold. Single-field rules only; rules across sections are in preflight."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,7 @@ class Namespace(Spec):
     """The namespace of everything namespaced."""
 
     name: DnsLabel = "ml-serving"
+    """Its name."""
     create: bool = True
     """Create it, with Pod Security "restricted" enforced; false adopts an existing one."""
 
@@ -23,7 +24,9 @@ class EksCluster(Spec):
     """An EKS cluster of the account and region that `aws:` configures."""
 
     provider: Literal["eks"]
+    """An EKS cluster."""
     name: Annotated[str, Field(pattern=r"^[0-9A-Za-z][\w-]*$", max_length=100)]
+    """Name of the cluster in EKS."""
     kubernetes_version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$")] | None = None
     """Kubernetes minor version of the cluster, for example "1.34"; rules that depend on it say when it is unknown."""
 
@@ -32,11 +35,13 @@ class KubeconfigCluster(Spec):
     """Any cluster that a kubeconfig context reaches."""
 
     provider: Literal["kubeconfig"]
+    """A cluster that a kubeconfig reaches."""
     context: Annotated[str, Field(min_length=1)]
     """The context's name: never the current one by accident."""
     kubeconfig: str | None = None
     """Path of the kubeconfig file; $KUBECONFIG or ~/.kube/config when left out."""
     kubernetes_version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$")] | None = None
+    """Kubernetes minor version of the cluster, for example "1.34"; rules that depend on it say when it is unknown."""
 
 
 class ReferencedCluster(Spec):
@@ -66,7 +71,9 @@ class ExistingTokenSecret(Spec):
     """A Kubernetes Secret of the stack's namespace that holds the token."""
 
     secret_name: ObjectName
+    """Name of the Secret."""
     key: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "token"
+    """Key of the token inside the Secret."""
 
 
 class ConfigTokenSecret(Spec):
@@ -91,6 +98,7 @@ class NvidiaDevicePlugin(Spec):
     """NVIDIA's device plugin chart, with GPU feature discovery: without it nodes offer no GPUs (Bottlerocket has its own)."""
 
     version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")] = "0.20.0"
+    """Version of the chart."""
     repository: str = "https://nvidia.github.io/k8s-device-plugin"
     """Chart repository; an air-gapped mirror can replace it (https:// or oci://)."""
     namespace: DnsLabel = "nvidia-device-plugin"
@@ -101,6 +109,7 @@ class Platform(Spec):
     """Cluster add-ons that this stack installs, as official charts."""
 
     nvidia_device_plugin: NvidiaDevicePlugin | None = None
+    """Install NVIDIA's device plugin; leave it out where the cluster has one."""
     model_download_image: str = "vllm/vllm-openai:v0.33.0"
     """Image of the download Jobs: it must have python3 and huggingface_hub, as every vLLM image has."""
 
@@ -109,38 +118,57 @@ class GpuOverride(Spec):
     """A GPU that the catalogue lacks (all facts), or facts that it has wrong (only those)."""
 
     architecture: str | None = None
+    """NVIDIA architecture, for example hopper."""
     compute_capability: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")] | None = None
+    """CUDA compute capability in quotes, for example "9.0"."""
     memory_mib: Annotated[int, Field(ge=1024)] | None = None
     """Memory as the hardware reports it, in MiB."""
     cuda_total_gib: Annotated[float, Field(gt=1)] | None = None
     """`torch.cuda.mem_get_info()[1]` in GiB: what engines see."""
     bf16: bool | None = None
+    """It computes in bfloat16; from the compute capability when left out."""
     fp8_native: bool | None = None
+    """It computes in FP8; from the compute capability when left out."""
     gfd_product: LabelValue | None = None
+    """Value of the node label nvidia.com/gpu.product, which GPU feature discovery sets."""
     node_arch: Literal["amd64", "arm64"] | None = None
+    """CPU architecture of the nodes that have it; amd64 when left out."""
 
 
 class InstanceTypeOverride(Spec):
     """An EC2 instance type that the catalogue lacks (all facts), or facts that it has wrong (only those)."""
 
     gpu: str | None = None
+    """GPU model, a name from the GPU table."""
     gpu_count: Annotated[int, Field(ge=1)] | None = None
+    """GPUs of one instance."""
     vcpu: Annotated[int, Field(ge=1)] | None = None
+    """Virtual CPUs of one instance."""
     memory_gib: Annotated[float, Field(gt=0)] | None = None
+    """Memory of one instance in GiB."""
     allocatable_cpu: Quantity | None = None
+    """CPU that pods may request on a node of this type (`kubectl describe node`)."""
     allocatable_memory: Quantity | None = None
+    """Memory that pods may request on a node of this type."""
     local_nvme_gb: Annotated[int, Field(ge=0)] | None = None
+    """Local NVMe disks together, in GB; 0 for none."""
     network_gbps: Annotated[float, Field(gt=0)] | None = None
+    """Network bandwidth in Gbit/s."""
     efa_interfaces: Annotated[int, Field(ge=0)] | None = None
+    """Elastic Fabric Adapter interfaces; 0 for none."""
     nvlink: bool | None = None
+    """NVLink connects its GPUs."""
     arch: Literal["amd64", "arm64"] | None = None
+    """CPU architecture."""
 
 
 class PriceOverride(Spec):
     """What you pay for an instance type, in US dollars per hour."""
 
     on_demand: Annotated[float, Field(gt=0)] | None = None
+    """US dollars per hour of an on-demand instance."""
     spot: Annotated[float, Field(gt=0)] | None = None
+    """US dollars per hour of a spot instance."""
 
 
 OptionName = Annotated[str, Field(pattern=r"^--[a-z0-9-]+$")]
@@ -154,6 +182,7 @@ class EngineOption(Spec):
     choices: list[str] | None = None
     """The values that it takes; left out for any."""
     type: Literal["str", "int", "float"] = "str"
+    """What the parser turns each value into."""
 
 
 class EngineVersionOverride(Spec):
@@ -171,11 +200,15 @@ class Catalog(Spec):
     """Facts of your own: rows that extend or correct the built-in tables."""
 
     gpus: dict[str, GpuOverride] = Field(default_factory=dict)
+    """GPUs by name."""
     instance_types: dict[str, InstanceTypeOverride] = Field(default_factory=dict)
+    """EC2 instance types by name."""
     prices: dict[str, PriceOverride] = Field(default_factory=dict)
     """By instance type, for the stack's own region."""
     models: dict[str, ArchitectureOverride] = Field(default_factory=dict)
+    """Model architectures by name."""
     vllm_versions: dict[str, EngineVersionOverride] = Field(default_factory=dict)
+    """vLLM releases by version."""
 
 
 class Cost(Spec):
@@ -189,13 +222,22 @@ class StackConfig(Spec):
     """One stack of llm-serving. Every section but the cluster is optional."""
 
     namespace: Namespace = Namespace()
+    """The namespace of everything namespaced."""
     cluster: Cluster
+    """The cluster that everything runs on."""
     hugging_face_token: HuggingFaceToken | None = None
     """Where the Hugging Face token is; gated models need it. Never the token itself."""
     platform: Platform = Platform()
+    """Cluster add-ons that this stack installs, as official charts."""
     node_groups: dict[DnsLabel, NodeGroup] = Field(default_factory=dict)
+    """GPU nodes by name: those that this stack creates on EKS, and those that exist already."""
     volumes: dict[DnsLabel, Volume] = Field(default_factory=dict)
+    """Volumes for model weights by name."""
     models: dict[DnsLabel, Model] = Field(default_factory=dict)
+    """Models by name."""
     workloads: dict[DnsLabel, AnyWorkload] = Field(default_factory=dict)
+    """Inference servers by name."""
     catalog: Catalog = Catalog()
+    """Facts of your own: rows that extend or correct the built-in tables."""
     cost: Cost = Cost()
+    """What the stack may cost."""

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from stacks.messages import Found, closest, described
+from stacks.messages import Found, described
+from stacks.nearest import closest
 from stacks.problem import Path
 from stacks.secret_values import is_encrypted
 

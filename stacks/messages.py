@@ -1,9 +1,8 @@
 """pydantic's errors as problems in words: where, which value, what is allowed, and the nearest match. Pure."""
 
 import datetime
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from components.engines.base import Engine
 from components.spec import Spec
 from stacks.engine_keys import option_advice
+from stacks.nearest import closest, same_letters
 from stacks.problem import Path, Severity, quoted
 from stacks.secret_values import looks_secret
 from stacks.shape import Spot, Type, follow, hints, is_spec
@@ -88,7 +88,7 @@ def _unknown(spot: Spot, value: Any, data: Any, tables: Mapping[str, Mapping[str
     keys = list(hints(owner))
     message, remedy = "unknown key", ""
     advice = None
-    if issubclass(owner, Engine) and not _same_letters(key, keys):
+    if issubclass(owner, Engine) and not same_letters(key, keys):
         parent = _at(data, spot.path[:-1])
         if isinstance(parent, dict):
             advice = option_advice(key, value, parent, tables.get(str(parent.get("name"))))
@@ -219,20 +219,6 @@ def described(value: Any) -> str:
 
 def _number(value: float) -> str:
     return repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "of more than 30 digits"
-
-
-def closest(word: str, words: Iterable[str]) -> str | None:
-    """The word that was most likely meant: other capitals or separators, else the nearest spelling."""
-    words = list(words)
-    if same := _same_letters(word, words):
-        return same
-    # Of two short words most are alike by chance.
-    return next(iter(difflib.get_close_matches(word[:100], words, n=1, cutoff=0.6 if len(word) > 4 else 0.75)), None)
-
-
-def _same_letters(word: str, words: Iterable[str]) -> str | None:
-    bare = re.sub(r"[\W_]", "", word).lower()
-    return next((one for one in words if re.sub(r"[\W_]", "", one).lower() == bare), None)
 
 
 def _listed(keys: list[str]) -> str:

@@ -27,27 +27,45 @@ class ArchitectureOverride(Spec):
     """Shape of a model, under the names of its config.json. Unset values come from the catalogue row of the same name."""
 
     hf_id: HuggingFaceId | None = None
+    """Repository on the Hugging Face Hub that has this shape."""
     model_type: str | None = None
+    """`model_type`: the family of the architecture, for example llama."""
     hidden_size: Annotated[int, Field(ge=1)] | None = None
+    """`hidden_size`: width of the residual stream."""
     num_hidden_layers: Annotated[int, Field(ge=1)] | None = None
+    """`num_hidden_layers`: transformer layers."""
     num_attention_heads: Annotated[int, Field(ge=1)] | None = None
+    """`num_attention_heads`: query heads."""
     num_key_value_heads: Annotated[int, Field(ge=1)] | None = None
+    """`num_key_value_heads`: key and value heads; as many as query heads without grouped queries."""
     head_dim: Annotated[int, Field(ge=1)] | None = None
+    """`head_dim`: size of one head."""
     intermediate_size: Annotated[int, Field(ge=1)] | None = None
+    """`intermediate_size`: width of the dense MLP."""
     vocab_size: Annotated[int, Field(ge=1)] | None = None
+    """`vocab_size`: tokens of the vocabulary."""
     max_position_embeddings: Annotated[int, Field(ge=1)] | None = None
+    """`max_position_embeddings`: the longest context in tokens."""
     tie_word_embeddings: bool | None = None
+    """`tie_word_embeddings`: input and output embeddings are one matrix."""
     params: Annotated[int, Field(ge=1)] | None = None
     """All parameters, embeddings included."""
     torch_dtype: Dtype | None = None
+    """`torch_dtype`: data type of the unquantized weights."""
     gated: bool | None = None
     """The Hub hands it only to accounts that accepted its licence."""
     num_experts: Annotated[int, Field(ge=1)] | None = None
+    """`num_experts`: experts of one layer, in a mixture of experts."""
     num_experts_per_tok: Annotated[int, Field(ge=1)] | None = None
+    """`num_experts_per_tok`: experts that each token uses."""
     moe_intermediate_size: Annotated[int, Field(ge=1)] | None = None
+    """`moe_intermediate_size`: width of one expert."""
     kv_lora_rank: Annotated[int, Field(ge=1)] | None = None
+    """`kv_lora_rank`: size of the latent vector that multi-head latent attention caches."""
     qk_rope_head_dim: Annotated[int, Field(ge=1)] | None = None
+    """`qk_rope_head_dim`: size of the rotary part that multi-head latent attention caches."""
     sliding_window: Annotated[int, Field(ge=1)] | None = None
+    """`sliding_window`: tokens that a sliding-window layer looks back."""
 
 
 class Model(Spec):

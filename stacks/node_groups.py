@@ -14,16 +14,22 @@ class Taint(Spec):
     key: Annotated[LabelKey, Field(max_length=63)]
     """At most 63 characters, the limit of EKS."""
     value: LabelValue = ""
+    """Value of the taint; none when left out."""
     effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"]
+    """What happens to pods that don't tolerate it."""
 
 
 class Toleration(Spec):
     """A Kubernetes toleration that pods on these nodes need."""
 
     key: LabelKey | None = None
+    """Key of the taint that it matches; every key when left out, with operator Exists."""
     operator: Literal["Equal", "Exists"] = "Equal"
+    """Equal compares the value, Exists ignores it."""
     value: LabelValue | None = None
+    """Value of the taint that it matches."""
     effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] | None = None
+    """Effect of the taint that it matches; every effect when left out."""
 
 
 class TimeSlicing(Spec):
@@ -53,8 +59,11 @@ class Sharing(Spec):
     """How the GPUs of a group are shared between pods: exactly one of the three ways."""
 
     time_slicing: TimeSlicing | None = None
+    """Pods take turns on a GPU."""
     mps: Mps | None = None
+    """Pods share a GPU at the same time, its memory split equally."""
     mig: Mig | None = None
+    """GPUs are cut into hardware slices."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Sharing":

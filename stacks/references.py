@@ -6,7 +6,7 @@ from typing import Any
 
 from catalog.models import models
 from stacks.config import StackConfig
-from stacks.messages import closest
+from stacks.nearest import closest
 from stacks.problem import Path, quoted
 
 _MOST_NAMES = 12
@@ -27,7 +27,7 @@ class Names:
 
 
 def reference_errors(config: StackConfig, infrastructure: StackConfig | None) -> list[tuple[Path, str]]:
-    """Every use of a name that stands for nothing, and every name that both stacks declare: its place, what is wrong."""
+    """Uses of names that stand for nothing, and names that both stacks declare: the place and what is wrong."""
     return unresolved(_names(config), None if infrastructure is None else _names(infrastructure))
 
 

@@ -124,7 +124,9 @@ def _checkpoint(spec: CheckpointQuantization) -> Quantization | None:
         method=spec.method,
         bits=spec.bits or _USUAL_BITS.get(spec.method, 4),
         group_size=group if group and group > 0 else None,
-        scale_bits=8 if spec.method in ("mxfp4", "nvfp4", "modelopt_fp4") else 16,
+        # An FP8 checkpoint with groups has a scale for each square block (DeepSeek-V3, Qwen3-FP8).
+        block=spec.method == "fp8",
+        scale_bits=32 if spec.method == "fp8" else 8 if spec.method in ("mxfp4", "nvfp4", "modelopt_fp4") else 16,
         zero_points=spec.method == "awq",
         unquantized=("embedding", "lm_head", "router", "norm", "vision", "other"),
     )

@@ -78,7 +78,9 @@ class _Workload(Spec):
     engine: AnyEngine
     """The inference server and its options."""
     resources: Resources = Resources()
+    """What a pod requests; computed where left out."""
     drain: Drain = Drain()
+    """How a pod stops."""
     startup_timeout_seconds: Annotated[int, Field(ge=60, le=86400)] | None = None
     """Time from container start to ready; computed from the weights and the storage when left out."""
     allow_from: list[Peer] | None = None
@@ -101,6 +103,7 @@ class DeploymentWorkload(_Workload):
     """A Deployment: every copy is one pod on one node."""
 
     kind: Literal["Deployment"]
+    """A Kubernetes Deployment."""
 
 
 AnyWorkload = DeploymentWorkload

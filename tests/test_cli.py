@@ -44,7 +44,7 @@ def test_a_misspelt_key_has_a_place_and_a_suggestion(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.small.yaml").write_text(SMALL)
     result = cli("check", "small", cwd=tmp_path)
     assert result.returncode == 1
-    expected = "Pulumi.small.yaml:13:49: workloads.chat.engine.maxModelLn: unknown key; did you mean maxModelLen?"
+    expected = "Pulumi.small.yaml:13:47: workloads.chat.engine.maxModelLn: unknown key; did you mean maxModelLen?"
     assert expected in result.stdout.splitlines()
 
 

@@ -24,6 +24,7 @@ class Vllm(Engine):
     """The vLLM OpenAI-compatible server. Options left out keep the version's own default."""
 
     name: Literal["vllm"]
+    """The engine."""
     tensor_parallel_size: _POSITIVE = 1
     """GPUs that share every layer."""
     pipeline_parallel_size: _POSITIVE = 1

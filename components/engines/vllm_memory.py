@@ -6,6 +6,7 @@ vLLM's own profiling computes it (v1/worker/gpu_worker.py `determine_available_m
 
 import math
 from dataclasses import dataclass
+from operator import itemgetter
 
 from catalog.architecture import Architecture
 from catalog.gpus import Gpu
@@ -66,8 +67,7 @@ class VllmMemoryInputs:
     quantization: str | None = None
     enforce_eager: bool = False
     enable_prefix_caching: bool | None = None
-    cpu_offload_gb: float = 0
-    """GiB of weights of each GPU that stay in host memory (vLLM's --cpu-offload-gb)."""
+    cpu_offload_gb: float = 0  # GiB of weights of each GPU that stay in host memory
     total_gib: float | None = None
 
 
@@ -121,9 +121,7 @@ def estimate(inputs: VllmMemoryInputs, fit: Fit | None = None) -> MemoryEstimate
     kv = inputs.kv_cache_memory_bytes / GIB if inputs.kv_cache_memory_bytes else budget - fullest.overhead
     kv_bytes = max(0, math.floor(kv * GIB))
     # Every rank gets as many blocks as the one with the fewest; which that is depends on its layers as well as on its room.
-    blocks, layout = min(
-        ((_rank_blocks(inputs, budget, rank), rank.layout) for rank in ranks), key=lambda item: item[0]
-    )
+    blocks, layout = min(((_rank_blocks(inputs, budget, rank), rank.layout) for rank in ranks), key=itemgetter(0))
     usable = blocks - 1 if version >= (0, 29) else blocks  # one block is held back
     needed = layout.request_blocks(length)
     spread, outside = _confidence(inputs, version, fullest, fit)
