@@ -67,7 +67,7 @@ def check(
         _print_json({"problems": [one.as_json() for one in problems]})
     else:
         for one in problems:
-            print(problem_line(one))
+            print(one.full_text())
         workloads = f", {_count(len(resolved.workloads), 'workload')}" if resolved else ""
         print(
             f"{stack}: {_count(errors, 'error')}, {_count(len(problems) - errors, 'warning or notice', 'warnings or notices')}{workloads}"
@@ -251,12 +251,7 @@ def _print_problems(problems: "list[Problem]", format_: Format) -> None:
         _print_json({"problems": [one.as_json() for one in problems]})
         return
     for one in problems:
-        print(f"- {problem_line(one)}" if format_ is Format.markdown else problem_line(one))
-
-
-def problem_line(problem: "Problem") -> str:
-    """One line that begins with the place, as compilers print it; errors are the rule, so only the others say what they are."""
-    return problem.text() if problem.severity == "error" else f"{problem.text()} ({problem.severity})"
+        print(f"- {one.full_text()}" if format_ is Format.markdown else one.full_text())
 
 
 def _print_json(value: Any) -> None:

@@ -22,7 +22,7 @@ def _flag(facts: Facts) -> Iterator[Finding]:
     shared = Tables(facts)
     for workload, engine in vllm_workloads(facts):
         known = shared.support(workload)
-        if known is None or workload.model.architecture is None:
+        if workload.model.architecture is None:
             continue
         stored = _stored(workload)
         path = engine_path(workload, "quantization")
@@ -41,11 +41,16 @@ def _flag(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _mismatch(workload: Workload, engine: Vllm, stored: str | None, known: Support) -> str | None:
+def _mismatch(workload: Workload, engine: Vllm, stored: str | None, known: Support | None) -> str | None:
     facts = table()
     families = cast("Mapping[str, list[str]]", facts["checkpoint_flags"])
     replaced = cast("list[str]", facts["flag_replaced"])
     flag, model = engine.quantization, workload.model.id
+    # True of every release, so it is said for a version without tables too.
+    if stored is None and flag in (*cast("list[str]", facts["needs_checkpoint"]), "marlin"):
+        return f"quantization {flag} needs a checkpoint quantized so, and {model} isn't quantized: vLLM finds no quantization config"
+    if known is None:
+        return None
     if stored is not None and stored not in families and stored not in replaced and stored != "nvfp4":
         return f"the checkpoint of {model} is quantized with {stored}, which vLLM {engine.version} doesn't know"
     if flag is None:
@@ -54,11 +59,7 @@ def _mismatch(workload: Workload, engine: Vllm, stored: str | None, known: Suppo
         return f"quantization {flag} isn't a method of vLLM {engine.version}; it has {', '.join(sorted(known.quantization))}"
     if flag in ("fbgemm_fp8", "fp_quant") and not any("allow-deprecated" in word for word in engine.extra_args):
         return f"quantization {flag} is deprecated: vLLM {engine.version} refuses it without --allow-deprecated-quantization"
-    if stored is None:
-        if flag in cast("list[str]", facts["needs_checkpoint"]) or flag == "marlin":
-            return f"quantization {flag} needs a checkpoint quantized so, and {model} isn't quantized: vLLM finds no quantization config"
-        return None
-    if stored in replaced or stored == "nvfp4" or flag in families[stored]:
+    if stored is None or stored in replaced or stored == "nvfp4" or flag in families[stored]:
         return None
     return f"quantization {flag} contradicts the checkpoint of {model}, which is {stored}: vLLM exits because the two don't match"
 

@@ -1,6 +1,7 @@
 """POD: the hardware of a node group is known, and all of it is alike."""
 
 import difflib
+import re
 from collections.abc import Iterator
 
 from catalog.gpus import gpus
@@ -79,6 +80,40 @@ def _fractional(facts: Facts) -> Iterator[Finding]:
                 )
 
 
+def _product_label(facts: Facts) -> Iterator[Finding]:
+    others = {
+        gpu.gfd_product: gpu.name for gpu in gpus(gpu_rows(facts.inputs.config.catalog)).values() if gpu.gfd_product
+    }
+    for group in facts.stack.node_groups.values():
+        value = group.node_selector.get(_PRODUCT)
+        right = group.gpu.gfd_product if group.gpu else None
+        if value is None or right is None or _SUFFIX.sub("", value) == right:
+            continue
+        path: Path = ("nodeGroups", group.name, "nodeSelector", _PRODUCT)
+        other = others.get(_SUFFIX.sub("", value))
+        certain = other is not None or bool(group.instance_types)
+        whose = f"the label of {other}" if other else "no label of a GPU in the catalogue"
+        suffix = "".join(_SUFFIX.findall(value))
+        yield Finding(
+            path=path,
+            message=(
+                f"{value} is {whose}, and GPU feature discovery labels nodes with {group.gpu_name} {right}{suffix}: "
+                "no node matches, and all "
+                "pods stay Pending" + ("" if certain else ", unless these nodes have another model of that GPU")
+            ),
+            remedies=(
+                Remedy(text=f"set {_PRODUCT}: {right}{suffix}", changes=((path, f"{right}{suffix}"),)),
+                Remedy(text="look at `kubectl get nodes -L nvidia.com/gpu.product`"),
+            ),
+            severity=None if certain else "warning",
+        )
+
+
+_PRODUCT = "nvidia.com/gpu.product"
+_SUFFIX = re.compile(r"-SHARED$|-MIG-[\w.]+$")
+"""What GPU feature discovery appends for shared and for partitioned GPUs."""
+
+
 def _unknown_nodes(facts: Facts) -> Iterator[Finding]:
     used = {workload.node_group.name for workload in facts.workloads}
     for group in facts.stack.node_groups.values():
@@ -133,5 +168,16 @@ RULES = (
         "or MIG slices "
         "(catalog/data/instances.json, notes).",
         check=_fractional,
+    ),
+    Rule(
+        code="POD015",
+        severity="error",
+        title="A node selector by GPU product has the label that the nodes get",
+        why="GPU feature discovery writes nvidia-smi's name with hyphens, for example NVIDIA-H100-80GB-HBM3, and "
+        "only where it is installed "
+        "(https://github.com/NVIDIA/k8s-device-plugin, README of GPU feature discovery; values: "
+        "catalog/data/gpus.json). A warning where the "
+        "label may belong to a model that the catalogue lacks.",
+        check=_product_label,
     ),
 )

@@ -9,7 +9,7 @@ from components.infrastructure import NodeGroup
 from components.pods import cpu
 from components.resolved import Workload
 from components.spec import GIB, mebibytes
-from preflight.placement_packing import Vector, always_fits, impossible, nodes_for_any_order
+from preflight.placement_packing import Vector, always_fits, enough, impossible, nodes_for_any_order
 from preflight.rule import Facts, Path, Remedy
 
 DAEMON_SETS_CPU, DAEMON_SETS_MEMORY, DAEMON_SETS_PODS = 500, GIB, 10
@@ -114,10 +114,22 @@ def _less(low: int | None, high: int | None, kept: int) -> tuple[int, int] | Non
     return None if low is None or high is None else (low - kept, high)
 
 
+def nodes_needed(group: NodeGroup, workloads: Sequence[Workload]) -> int | None:
+    """Nodes on which a placement of all pods is known; None where a pod fits on no node."""
+    demand = _demand(group, workloads)
+    fitting = all(fits(demand.request(one), demand.most) for one in workloads if one.replicas)
+    return _enough(demand.most, demand.pods()) if fitting and group.units_per_node else None
+
+
 # Several rules, and the trials of their remedies, ask the same.
 @lru_cache(maxsize=4096)
 def _impossible(capacity: Vector, nodes: int, pods: frozenset[tuple[Vector, int]]) -> bool:
     return impossible(capacity, nodes, dict(pods))
+
+
+@lru_cache(maxsize=4096)
+def _enough(capacity: Vector, pods: frozenset[tuple[Vector, int]]) -> int:
+    return enough(capacity, dict(pods)) if pods else 0
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ from typing import Any
 from components.infrastructure import NodeGroup
 from components.resolved import Stack, Workload
 from components.spec import GIB
-from preflight.placement import nodes_needed
+from preflight.placement_nodes import nodes_needed
 from stacks.problem import Problem
 from stacks.totals import Totals, group_cost, totals, workload_cost
 

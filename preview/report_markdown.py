@@ -9,7 +9,7 @@ from preview.report_text import dollars, number, total_line
 def markdown(report: Report, tree: Iterable[str] | None) -> str:
     """The whole plan as GitHub-flavoured Markdown."""
     lines = [f"### Stack `{report.stack}` -> {report.cluster}, namespace `{report.namespace}`", "", "**Problems**", ""]
-    lines += [f"- {one.severity} {_cell(one.text())}" for one in report.problems] or ["none"]
+    lines += [f"- {_cell(one.full_text())}" for one in report.problems] or ["none"]
     lines += ["", "**Fit** (GiB on each GPU)", ""]
     lines += _rows(
         ("workload", "GPUs", "total", "weights", "overhead", "KV cache", "free", "maxModelLen", "concurrency", "basis"),

@@ -9,7 +9,7 @@ from rich.text import Text
 from preview.report import Report
 from stacks.problem import Problem
 
-_COLOURS = {"error": "bold red", "warning": "yellow", "notice": "cyan"}
+_COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
 
 
 def print_problems(console: Console, problems: Sequence[Problem]) -> None:

@@ -30,9 +30,9 @@ def checked_stack() -> Stack:
 
 
 def _stop(problems: list[Problem]) -> None:
-    errors = [one.text() for one in problems if one.severity == "error"]
+    errors = [one.full_text() for one in problems if one.severity == "error"]
     for one in problems:
         if one.severity == "warning":
-            pulumi.log.warn(one.text())
+            pulumi.log.warn(one.full_text())
     if errors:
         raise pulumi.RunError("\n".join(errors))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalog.options import REPLACEMENTS, absent, nearest, negative, options, versions
+from stacks.secret_values import looks_secret
 
 
 def option_advice(
@@ -38,6 +39,8 @@ def option_advice(
 
 
 def _words(engine: str, version: str, option: str, value: Any, tables: Mapping[str, Mapping[str, Any]] | None) -> str:
+    if looks_secret(str(value)):
+        return f'"{option}=..."'
     if isinstance(value, bool):
         return option if value else negative(engine, version, option, tables) or option
     if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):

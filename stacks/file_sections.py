@@ -81,10 +81,10 @@ def sections(data: Any) -> Sections:
         _read_config(config, result)
     elif "config" in data:
         note(Found(code="CFG006", path=("config",), message=f"expected a mapping, got {described(config)}"))
-    if STACK_KEY not in result.config:
+    if STACK_KEY not in result.config and (isinstance(config, dict) or "config" not in data):
         words = f"missing; everything that this program reads stands under {STACK_KEY}"
         note(Found(code="CFG005", path=("config", STACK_KEY), message=words, at_key=True))
-    elif result.stack is None:
+    elif STACK_KEY in result.config and result.stack is None:
         words = "expected a mapping, got nothing; it needs at least cluster"
         note(Found(code="CFG006", path=result.stack_path, message=words, at_key=True))
     return result
@@ -104,7 +104,8 @@ def _read_config(config: Mapping[str, Any], result: Sections) -> None:
             result.config[full], result.places[full] = value, path
     if STACK_KEY in result.config:
         result.stack, result.stack_path = result.config[STACK_KEY], result.places[STACK_KEY]
-    if (region := result.config.get("aws:region")) is not None and not isinstance(region, str):
+    region = result.config.get("aws:region", "us-east-1")
+    if not isinstance(region, str) or not region:
         words = f"expected the name of a region, such as us-east-1, got {described(region)}"
         result.found.append(Found(code="CFG006", path=result.places["aws:region"], message=words))
 

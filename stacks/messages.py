@@ -45,7 +45,8 @@ def found(error: ValidationError, data: Any, tables: Mapping[str, Mapping[str, A
 
 
 def _found(detail: Any, data: Any, tables: Mapping[str, Mapping[str, Any]]) -> Found:
-    kind, spot, value = detail["type"], follow(detail["loc"]), detail["input"]
+    kind, value = detail["type"], detail["input"]
+    spot = follow(detail["loc"], unknown_key=kind == "extra_forbidden")
     match kind:
         case "extra_forbidden":
             return _unknown(spot, value, data, tables)
@@ -71,7 +72,7 @@ def _value(spot: Spot, value: Any) -> Found:
     )
     got = shown(value) if fits else described(value)
     remedy = _retyped(wanted, value)
-    if not remedy and isinstance(value, str) and (near := closest(value, choices)):
+    if not remedy and isinstance(value, str) and not looks_secret(value) and (near := closest(value, choices)):
         remedy = f"did you mean {near}?"
     return Found(
         code="CFG007" if fits and not remedy.startswith("write") else "CFG006",
@@ -146,7 +147,8 @@ def _form(section: type[Spec], owner: type[Spec]) -> str:
 
 def _other_form(spot: Spot) -> str:
     """Another way to write a section whose forms have no key that names them."""
-    if spot.owner is None or any(len(get_args(kind.base)) == 1 for kind in hints(spot.owner).values()):
+    own = hints(spot.owner) if spot.owner else {}
+    if spot.path[-1] != next(iter(own), None) or any(len(get_args(kind.base)) == 1 for kind in own.values()):
         return ""
     keys = [next(iter(one.model_fields.values())).alias for one in spot.siblings]
     return f"or {' or '.join(str(key) for key in keys)} instead" if keys else ""
@@ -174,7 +176,7 @@ def _retyped(wanted: Type, value: Any) -> str:
     """The same value in the type that is wanted, where only the type is wrong."""
     bases = {one.base for one in wanted.members or (wanted,)}
     cli = "`pulumi config set --path` writes strings unless you pass --type"
-    if isinstance(value, str):
+    if isinstance(value, str) and not looks_secret(value):
         if int in bases and re.fullmatch(r"[+-]?[0-9]+", value):
             return f"write {value} without quotes; {cli} int"
         if float in bases and re.fullmatch(r"[+-]?[0-9]*\.?[0-9]+", value):
@@ -194,7 +196,7 @@ def shown(value: Any) -> str:
     """A value as it may be printed: a secret never is."""
     if isinstance(value, str):
         return "a value that looks like a secret" if looks_secret(value) else quoted(value)
-    return described(value)
+    return _number(value) if _is_number(value) else described(value)
 
 
 def described(value: Any) -> str:

@@ -57,10 +57,10 @@ def _read(name: str, folder: FilePath) -> Mapping[str, Any]:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise _Unusable(f"there is no file {quoted(name)} in the project's folder") from None
-    except (OSError, RuntimeError) as error:
-        raise _Unusable(f"{quoted(name)} can't be read: {getattr(error, 'strerror', None) or error}") from None
     except RecursionError:
         raise _Unusable(f"{quoted(name)} is nested too deeply") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
+        raise _Unusable(f"{quoted(name)} can't be read: {getattr(error, 'strerror', None) or error}") from None
     except json.JSONDecodeError as error:
         raise _Unusable(f"{quoted(name)} isn't JSON: {error.msg} at {error.lineno}:{error.colno}") from None
     except ValueError as error:

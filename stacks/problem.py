@@ -49,6 +49,11 @@ class Problem:
         words = "; ".join(part for part in (self.message, self.remedy) if part)
         return ": ".join(part for part in (self.place(), path_text(self.path), words) if part)
 
+    def full_text(self) -> str:
+        """`text()`, with the code of a rule, which `allow` takes, and the severity of what is no error."""
+        notes = ([] if self.code.startswith("CFG") else [self.code]) + ([self.severity] if self.severity != "error" else [])
+        return f"{self.text()} [{', '.join(notes)}]" if notes else self.text()
+
     def as_json(self) -> dict[str, Any]:
         """As JSON-ready data."""
         return {**asdict(self), "path": list(self.path)}

@@ -51,15 +51,15 @@ class Spot:
     """The key itself is wrong, not its value; `type` is that of the key."""
 
 
-def follow(location: Path) -> Spot:
-    """The place that an error location of StackConfig stands for."""
+def follow(location: Path, *, unknown_key: bool = False) -> Spot:
+    """The place that an error location of StackConfig stands for; with `unknown_key`, of a key that no section has."""
     path: Path = ()
     here: Type | None = peel(StackConfig)
     owner, owners, others, key = None, (), (), None
     for at, step in enumerate(location):
         if here is None:
             path = (*path, step)
-        elif step == "[key]" and key is not None and at == len(location) - 1:
+        elif step == "[key]" and key is not None and at == len(location) - 1 and not unknown_key:
             return Spot(path, key, is_key=True)
         elif here.members:
             member = here.tagged().get(str(step))

@@ -32,22 +32,24 @@ class Source:
 
     def below_stack(self, one: Found) -> Problem:
         """A mistake whose path starts below `llm-serving:stack`."""
-        return self.located(_problem(one, one.path), at_key=one.at_key)
+        return _hidden(self.located(_problem(one, one.path), at_key=one.at_key))
 
     def in_file(self, one: Found) -> Problem:
         """A mistake whose path starts at the top of the file."""
-        return self._at(one.path, _problem(one, self._shortened(one.path)), one.at_key)
+        return _hidden(self._at(one.path, _problem(one, self._shortened(one.path)), one.at_key))
 
     def mistake(self, one: Mistake) -> Problem:
         """A mistake in the YAML, which has a place of its own."""
-        return Problem(
-            code=one.code,
-            severity="error",
-            path=self._shortened(one.path),
-            message=one.message,
-            file=self.file,
-            line=one.place.line,
-            column=one.place.column,
+        return _hidden(
+            Problem(
+                code=one.code,
+                severity="error",
+                path=self._shortened(one.path),
+                message=one.message,
+                file=self.file,
+                line=one.place.line,
+                column=one.place.column,
+            )
         )
 
     def _shortened(self, path: Path) -> Path:
@@ -77,8 +79,13 @@ class Source:
 
 
 def _problem(one: Found, path: Path) -> Problem:
-    hidden = tuple("[secret]" if isinstance(key, str) and looks_secret(key) else key for key in path)
-    return Problem(code=one.code, severity=one.severity, path=hidden, message=one.message, remedy=one.remedy)
+    return Problem(code=one.code, severity=one.severity, path=path, message=one.message, remedy=one.remedy)
+
+
+def _hidden(problem: Problem) -> Problem:
+    """Without secrets that were written as keys."""
+    path = tuple("[secret]" if isinstance(key, str) and looks_secret(key) else key for key in problem.path)
+    return replace(problem, path=path)
 
 
 def _step(value: Any, key: str | int) -> Any:

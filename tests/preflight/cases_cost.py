@@ -40,7 +40,7 @@ CASES = [
         passes={"cost": {"maxUsdPerHour": 60.0}, **group(maxSize=1)},
     ),
     Case(code="COS002", breaks={"cost": {"maxUsdPerHour": 60.0}, **group(capacity="spot")}, says=("can't be checked",)),
-    Case(code="COS003", breaks={}, says=("6 of 8 GPUs", "on 1 node are", "2 pods", "$41.28/h"), passes=WHOLE),
+    Case(code="COS003", breaks={}, says=("6 of 8 GPUs", "on 1 node serve", "2 pods", "$41.28/h"), passes=WHOLE),
     Case(
         code="COS003",
         breaks={

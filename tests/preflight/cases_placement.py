@@ -232,4 +232,18 @@ CASES = [
         remedy="set nodeGroups.gpu.maxSize: 3",
         passes=chat(replicas=4, resources={"cpu": "90"}),
     ),
+    Case(
+        code="POD015",
+        breaks=lab(nodeSelector={"nvidia.com/gpu.product": "NVIDIA-H100-80GB"}),
+        says=("NVIDIA-H100-80GB is no label", "NVIDIA-H100-80GB-HBM3", "unless"),
+        remedy="set nvidia.com/gpu.product: NVIDIA-H100-80GB-HBM3",
+        passes=lab(nodeSelector={"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3-SHARED"}),
+    ),
+    Case(
+        code="POD015",
+        breaks=lab(nodeSelector={"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB-MIG-1g.10gb"}),
+        says=("the label of A100-80GB", "all pods stay Pending"),
+        remedy="set nvidia.com/gpu.product: NVIDIA-H100-80GB-HBM3-MIG-1g.10gb",
+        passes=lab(nodeSelector={"gpu": "h100"}),
+    ),
 ]

@@ -39,7 +39,7 @@ CASES = [
                 }
             },
         },
-    ),  # fmt: skip
+    ),
     Case(
         code="SEC002",
         breaks=engine(image="registry.example.com/vllm:latest"),

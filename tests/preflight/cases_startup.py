@@ -5,7 +5,7 @@ from tests.preflight.case import COMMIT, Case
 LARGE = {"id": "meta-llama/Llama-3.1-405B-Instruct", "revision": COMMIT}
 
 CASES = [
-    # 15 GiB at a measured 50 MiB/s take 306 s, and no start is quicker than that.
+    # 15 GiB at a measured 50 MiB/s take 306 s before anything is compiled.
     Case(
         code="STA001",
         breaks={

@@ -1,7 +1,7 @@
 """The three verdicts about pods on nodes, against every placement and every order of small cases."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ def next_states(loads: tuple[Vector, ...], request: Vector) -> Iterator[tuple[Ve
 def some_packing(capacity: Vector, nodes: int, pods: dict[Vector, int]) -> bool:
     items = tuple(one for one, count in sorted(pods.items(), reverse=True) for _ in range(count))
 
-    @lru_cache(maxsize=None)
+    @cache
     def place(loads: tuple[Vector, ...], index: int) -> bool:
         return index == len(items) or any(place(state, index + 1) for state in next_states(loads, items[index]))
 
@@ -37,7 +37,7 @@ def some_packing(capacity: Vector, nodes: int, pods: dict[Vector, int]) -> bool:
 def some_stuck_order(capacity: Vector, nodes: int, pods: dict[Vector, int]) -> bool:
     kinds = tuple(sorted(pods))
 
-    @lru_cache(maxsize=None)
+    @cache
     def stuck(loads: tuple[Vector, ...], left: Vector) -> bool:
         for index, count in enumerate(left):
             if count:

@@ -12,6 +12,7 @@ import pytest
 
 from preview.diff import Side, StackDiff, diff
 from preview.diff_markdown import LONGEST, UNCHANGED, markdown, marker
+from preview.diff_resources import Change
 from preview.diff_text import text
 from preview.registered import make_urn
 
@@ -72,9 +73,9 @@ def storage_class(file_system: str = "fs-1", policy: str = "Retain", expand: boo
     return node(CLASS, "weights", inputs, deleteBeforeReplace=True, provider=CLUSTER)
 
 
-def claim(name: str = "ml-weights", size: str = "50Gi", **options: Any) -> Node:
+def claim(name: str = "ml-weights", size: str = "50Gi", **given: Any) -> Node:
     spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": size}}, "storageClassName": name}
-    options = {"protect": True, "dependencies": [storage_class()["urn"]], "provider": CLUSTER, **options}
+    options: Node = {"protect": True, "dependencies": [storage_class()["urn"]], "provider": CLUSTER, **given}
     return node(CLAIM, "weights", {"metadata": {"name": "weights", "namespace": "ml"}, "spec": spec}, **options)
 
 
@@ -101,7 +102,7 @@ def node_group(**inputs: Any) -> Node:
         "scalingConfig": {"desiredSize": 0, "minSize": 0, "maxSize": 3},
         **inputs,
     }
-    options = {
+    options: Node = {
         "dependencies": [launch_template()["urn"], role()["urn"]],
         "ignoreChanges": ["scalingConfig.desiredSize"],
         "customTimeouts": {"create": "60m", "update": "90m", "delete": "60m"},
@@ -134,6 +135,12 @@ def actions(found: StackDiff) -> dict[str, str]:
     return {one.resource.name: one.action for one in found.changes or ()}
 
 
+def only(found: StackDiff) -> Change:
+    assert found.changes is not None
+    assert len(found.changes) == 1
+    return found.changes[0]
+
+
 EVERYTHING = [deployment(), storage_class(), claim(), job(), launch_template(), role(), node_group()]
 
 
@@ -160,7 +167,7 @@ def test_added_and_removed_resources_are_listed_by_urn() -> None:
 
 def test_a_changed_image_restarts_pods_and_says_how_long() -> None:
     found = of([deployment()], [deployment("vllm:2")])
-    (change,) = found.changes or ()
+    change = only(found)
     assert change.action == "change"
     (prop,) = change.properties
     assert prop.as_json() == {"path": "spec.template.spec.containers.engine.image", "old": "vllm:1", "new": "vllm:2"}
@@ -205,7 +212,7 @@ def test_labels_of_the_deployment_itself_restart_nothing() -> None:
 
 def test_a_changed_selector_replaces_a_deployment() -> None:
     found = of([deployment()], [deployment(selector={"matchLabels": {"app": "talk"}})])
-    (change,) = found.changes or ()
+    change = only(found)
     assert (change.action, change.forced_by) == ("replace", ("spec.selector.matchLabels.app",))
     assert "deleted and made anew" in found.restarts[0].text
 
@@ -215,11 +222,11 @@ def test_options_and_variables_are_found_by_name_not_by_position() -> None:
     container = after["inputs"]["spec"]["template"]["spec"]["containers"][0]
     container["args"] = ["--dtype=auto", "--port=8000", "--max-model-len=4096"]
     container["env"] = [{"name": "A", "value": "1"}, {"name": "AB", "value": "x"}, {"name": "B", "value": "3"}]
-    (change,) = of([deployment()], [after]).changes or ()
+    change = only(of([deployment()], [after]))
     lines = [(one.text.rpartition("engine.")[2], one.old, one.new) for one in change.properties]
     assert [line[0] for line in lines] == [
-        "args.--dtype",
-        "args.--max-model-len",
+        'args["--dtype"]',
+        'args["--max-model-len"]',
         "env.AB.name",
         "env.AB.value",
         "env.B.value",
@@ -230,7 +237,7 @@ def test_options_and_variables_are_found_by_name_not_by_position() -> None:
 def test_a_new_order_alone_is_a_change_too() -> None:
     after = deployment()
     after["inputs"]["spec"]["template"]["spec"]["containers"][0]["env"].reverse()
-    (change,) = of([deployment()], [after]).changes or ()
+    change = only(of([deployment()], [after]))
     assert [one.text.rpartition(".")[2] for one in change.properties] == ["env"]
 
 
@@ -287,6 +294,12 @@ def test_a_replaced_class_leaves_the_claim_where_it_was() -> None:
     assert only.level == "warning"
     assert "parameters.fileSystemId fs-1 -> fs-2" in only.text
     assert "keeps the volume that it has" in only.text
+
+
+def test_several_properties_that_replace_are_named_by_what_holds_them() -> None:
+    after = storage_class("fs-2")
+    after["inputs"]["parameters"]["uid"] = "2000"
+    assert only(of([storage_class()], [after])).forced_by == ("parameters",)
 
 
 def test_a_smaller_claim_is_refused() -> None:
@@ -347,7 +360,7 @@ def test_tags_of_a_launch_template_roll_nothing() -> None:
 def test_labels_and_sizes_of_a_node_group_roll_nothing_and_the_desired_size_is_ignored() -> None:
     scaling = {"desiredSize": 2, "minSize": 0, "maxSize": 4}
     found = of([node_group()], [node_group(labels={"a": "b"}, scalingConfig=scaling)])
-    (change,) = found.changes or ()
+    change = only(found)
     assert [one.text for one in change.properties] == ["labels.a", "scalingConfig.maxSize"]
     assert found.restarts == ()
 
@@ -394,7 +407,7 @@ def test_an_alias_keeps_a_renamed_resource() -> None:
     found = of([old], [new])
     assert actions(found) == {"new": "change"}
     assert "known as old before" in text(found)
-    assert (found.changes or ())[0].as_json()["renamedFrom"] == old["urn"]
+    assert only(found).as_json()["renamedFrom"] == old["urn"]
 
 
 def test_the_alias_of_a_component_counts_for_its_children() -> None:
@@ -502,6 +515,15 @@ def test_a_comment_fits_and_its_code_block_is_closed() -> None:
     assert len(comment) <= LONGEST
     assert comment.endswith("```\n\n</details>\n")
     assert "more lines: run `llm-serving diff dev --against main`" in comment
+
+
+def test_a_comment_with_thousands_of_problems_fits_too() -> None:
+    problems = [{**problem("MEM001", message="m" * 200), "path": [f"w{index}"]} for index in range(2000)]
+    changed = [node("a:b:C", f"n{index}", {"text": "y" * 300}) for index in range(2000)]
+    comment = markdown(compared(plan(), plan(*changed, problems=problems)))
+    assert len(comment) <= LONGEST
+    assert comment.count("more lines: run") == 2
+    assert comment.endswith("```\n\n</details>\n")
 
 
 def test_what_users_write_can_neither_close_the_block_nor_inject_html() -> None:
