@@ -3,20 +3,15 @@
 Exit codes: 0 fine, 1 problems in the stack, 2 wrong usage.
 """
 
-import json
 import sys
-from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from components.resolved import Stack
-    from preview.report import Report
     from preview.run import Run
     from stacks.loader import Loaded
     from stacks.problem import Problem
@@ -61,10 +56,12 @@ def check(
     format_: Annotated[PlainFormat, typer.Option("--format", help="text or json")] = PlainFormat.text,
 ) -> None:
     """Check a stack file and everything in it. Nothing is created and nothing is asked over a network."""
+    from preview import output
+
     _, resolved, problems = _checked(stack, cwd)
     errors = sum(one.severity == "error" for one in problems)
     if format_ is PlainFormat.json:
-        _print_json({"problems": [one.as_json() for one in problems]})
+        output.print_json({"problems": [one.as_json() for one in problems]})
     else:
         for one in problems:
             print(one.full_text())
@@ -82,16 +79,18 @@ def plan(
     format_: Annotated[Format, typer.Option("--format", help="text, json or markdown")] = Format.text,
 ) -> None:
     """Print what a stack would create, whether it fits, where it runs and what it costs."""
+    from preview import output
+
     loaded, resolved, problems = _checked(stack, cwd)
     if resolved is None:
-        _print_problems(problems, format_)
+        output.print_problems(problems, format_)
         _exit(1)
         return
     from preview.report import report
 
     summary = report(resolved, problems)
     run = None if summary.failed else _run(loaded, cwd)
-    _print_report(summary, run, format_)
+    output.print_report(summary, run, format_)
     _exit(summary.failed)
 
 
@@ -107,7 +106,9 @@ def render(
     """Write the Kubernetes objects as files for kubectl, and each chart's values with its helm command."""
     loaded, _, problems = _checked(stack, cwd)
     if any(one.severity == "error" for one in problems):
-        _print_problems(problems, Format.text)
+        from preview.output import print_problems
+
+        print_problems(problems, Format.text)
         _exit(1)
     from preview.folder import OutputFolderError
     from preview.manifests import RenderError
@@ -130,9 +131,10 @@ def render(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the whole stack file."""
+    from preview import output
     from stacks.whole_file import schema as whole_file
 
-    _print_json(whole_file())
+    output.print_json(whole_file())
 
 
 @app.command()
@@ -141,9 +143,12 @@ def rules(
 ) -> None:
     """List every rule: its code, its severity, and what it makes sure of."""
     from preflight.registry import RULES
+    from preview import output
 
     if format_ is Format.json:
-        _print_json([{"code": one.code, "severity": one.severity, "title": one.title, "why": one.why} for one in RULES])
+        output.print_json(
+            [{"code": one.code, "severity": one.severity, "title": one.title, "why": one.why} for one in RULES]
+        )
     elif format_ is Format.markdown:
         from preflight.docs import markdown
 
@@ -161,18 +166,19 @@ def diff(
     format_: Annotated[Format, typer.Option("--format", help="text, json or markdown")] = Format.text,
 ) -> None:
     """Print what the change since GITREF does to a stack: resources, restarts, data loss, fit, cost, problems."""
+    from preview import output
     from preview.checkout import CheckoutError, against_commit
     from preview.diff_markdown import markdown
     from preview.diff_text import text
 
     try:
-        with _progress(f"comparing {stack} with {against} ..."):
+        with output.progress(f"comparing {stack} with {against} ..."):
             found = against_commit(stack, against, cwd)
     except CheckoutError as error:
         print(f"{PROJECT}: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     if format_ is Format.json:
-        _print_json(found.as_json())
+        output.print_json(found.as_json())
     else:
         print(markdown(found) if format_ is Format.markdown else text(found), end="")
     _exit(found.failed)
@@ -197,6 +203,7 @@ def _checked(stack: str, cwd: Path) -> "tuple[Loaded, Stack | None, list[Problem
 
 
 def _run(loaded: "Loaded", cwd: Path) -> "Run":
+    from preview import output
     from preview.run import ProgramError, UnsupportedError, run
 
     values, secrets = loaded.engine_config()
@@ -207,55 +214,11 @@ def _run(loaded: "Loaded", cwd: Path) -> "Run":
         )
         raise typer.Exit(2)
     try:
-        with _progress(f"running the program for {loaded.stack} ..."):
+        with output.progress(f"running the program for {loaded.stack} ..."):
             return run(main, project=PROJECT, stack=loaded.stack, config=values, config_secret_keys=secrets)
     except (ProgramError, UnsupportedError) as error:
         print(f"{PROJECT}: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-
-
-def _progress(text: str) -> Any:
-    """A spinner on a terminal, nothing in a pipe or a log."""
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from rich.console import Console
-
-    return Console(stderr=True).status(text)
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    # In a pipe nothing is wrapped or coloured: what is printed is the same everywhere.
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
-
-
-def _print_report(summary: "Report", run: "Run | None", format_: Format) -> None:
-    from preview.tree import tree, tree_json
-
-    lines = None if run is None else tree(run.resources)
-    if format_ is Format.json:
-        _print_json({**summary.as_json(), "resources": None if run is None else tree_json(run.resources)})
-    elif format_ is Format.markdown:
-        from preview.report_markdown import markdown
-
-        print(markdown(summary, lines), end="")
-    else:
-        from preview.report_text import print_report
-
-        print_report(_console(), summary, lines)
-
-
-def _print_problems(problems: "list[Problem]", format_: Format) -> None:
-    if format_ is Format.json:
-        _print_json({"problems": [one.as_json() for one in problems]})
-        return
-    for one in problems:
-        print(f"- {one.full_text()}" if format_ is Format.markdown else one.full_text())
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _count(number: int, one: str, many: str | None = None) -> str:

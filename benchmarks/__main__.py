@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.generate import stack_file
@@ -28,7 +30,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        commands = {
+        commands: dict[str, Sequence[str]] = {
             "import floor": python("-c", FLOOR),
             "check dev": python(*CLI, "check", "dev"),
             "plan dev": python(*CLI, "plan", "dev"),
@@ -48,8 +50,6 @@ def main() -> None:
 
 def _recorded(path: str, place: Path) -> Path:
     """The resources of a plan, without markers, for the bare program."""
-    import subprocess
-
     found = subprocess.run(python(*CLI, "plan", path, "--format", "json"), capture_output=True, text=True, check=True)
     rows: list[dict[str, object]] = []
 

@@ -31,21 +31,25 @@ MODULES = {
 }
 
 
+# Generated code: the type checker sees none of its classes.
+MESSAGES: Any = resource_pb2
+
+
 class Monitor:
     """Answers registrations with their inputs."""
 
     def RegisterResource(self, request: Any) -> Any:
-        return resource_pb2.RegisterResourceResponse(
+        return MESSAGES.RegisterResourceResponse(
             urn=f"urn:pulumi:bare::bare::{request.type}::{request.name}", id=request.name, object=request.object
         )
 
     def RegisterResourceOutputs(self, _request: Any) -> None: ...
 
     def GetDeploymentInfo(self, _request: Any) -> Any:
-        return resource_pb2.GetDeploymentInfoResponse(supported_features=[0])
+        return MESSAGES.GetDeploymentInfoResponse(supported_features=[0])
 
     def SupportsFeature(self, request: Any) -> Any:
-        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in ("secrets", "resourceReferences"))
+        return MESSAGES.SupportsFeatureResponse(hasSupport=request.id in ("secrets", "resourceReferences"))
 
     def SignalAndWaitForShutdown(self, _request: Any) -> None: ...
 

@@ -99,6 +99,10 @@ class Report:
 def report(stack: Stack, problems: Sequence[Problem]) -> Report:
     """The report of a resolved stack with the problems that were found in it."""
     workloads = list(stack.workloads.values())
+    by_group: dict[str, list[Workload]] = {}
+    for one in workloads:
+        by_group.setdefault(one.node_group.name, []).append(one)
+    needed = {name: nodes_needed(stack.node_groups[name], together) for name, together in by_group.items()}
     cluster = stack.cluster
     return Report(
         stack=stack.name,
@@ -106,7 +110,7 @@ def report(stack: Stack, problems: Sequence[Problem]) -> Report:
         cluster=f"{cluster.provider} {cluster.name}" + (f" in {cluster.region}" if cluster.region else ""),
         problems=tuple(problems),
         fits=tuple(_fit(one) for one in workloads),
-        placements=tuple(_placement(one, stack) for one in workloads),
+        placements=tuple(_placement(one, needed[one.node_group.name]) for one in workloads),
         costs=tuple(_cost(group) for group in stack.node_groups.values()),
         workload_usd={one.name: workload_cost(one) for one in workloads},
         totals=totals(stack),
@@ -165,10 +169,8 @@ def _fit(workload: Workload) -> Fit:
     )
 
 
-def _placement(workload: Workload, stack: Stack) -> Placement:
+def _placement(workload: Workload, needed: int | None) -> Placement:
     group, pod = workload.node_group, workload.resources
-    together = [one for one in stack.workloads.values() if one.node_group.name == group.name]
-    needed = nodes_needed(group, together)
     types = " or ".join(group.instance_type_names) or f"{group.gpus_per_node} x {group.gpu_name}"
     start = workload.startup
     down = (

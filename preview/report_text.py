@@ -106,7 +106,8 @@ def total_line(report: Report) -> str:
     total = report.totals
     missing = f"; without {', '.join(total.unpriced)}, whose price is unknown" if total.unpriced else ""
     least, most = total.usd_per_hour.least, total.usd_per_hour.most
-    return f"This stack's own nodes: {dollars(least)} at min, {dollars(most)} at max{missing}. GPUs only: no storage, traffic or control plane."
+    costs = f"This stack's own nodes: {dollars(least)} at min, {dollars(most)} at max{missing}."
+    return f"{costs} Instances only: no storage, traffic or control plane."
 
 
 def number(value: float | None) -> str:

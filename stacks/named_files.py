@@ -19,6 +19,7 @@ from stacks.problem import Path, quoted
 
 _MOST_BYTES = 4 * 1024 * 1024
 """The longest config.json on the Hub is below 100 KiB."""
+_MOST_DIGITS = 18
 _KEYS = {"allocatable_cpu_millis": "allocatable_cpu", "allocatable_memory_mib": "allocatable_memory"}
 
 
@@ -54,7 +55,7 @@ def _read(name: str, folder: FilePath) -> Mapping[str, Any]:
             raise _Unusable(f"{quoted(name)} is outside the project's folder; copy the file into it")
         if path.stat().st_size > _MOST_BYTES:
             raise _Unusable(f"{quoted(name)} is longer than {_MOST_BYTES} bytes; name the model's config.json")
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), parse_int=_whole)
     except (FileNotFoundError, NotADirectoryError):
         raise _Unusable(f"there is no file {quoted(name)} in the project's folder") from None
     except RecursionError:
@@ -68,6 +69,12 @@ def _read(name: str, folder: FilePath) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise _Unusable(f"{quoted(name)} holds no JSON object; name the model's config.json")
     return content
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:  # more overflows the arithmetic of sizes
+        raise _Unusable(f"holds a number of {len(digits)} digits, which no config.json has")
+    return int(digits)
 
 
 def _understand(content: Mapping[str, Any], model: str, params: int | None) -> None:

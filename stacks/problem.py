@@ -51,7 +51,9 @@ class Problem:
 
     def full_text(self) -> str:
         """`text()`, with the code of a rule, which `allow` takes, and the severity of what is no error."""
-        notes = ([] if self.code.startswith("CFG") else [self.code]) + ([self.severity] if self.severity != "error" else [])
+        notes = ([] if self.code.startswith("CFG") else [self.code]) + (
+            [self.severity] if self.severity != "error" else []
+        )
         return f"{self.text()} [{', '.join(notes)}]" if notes else self.text()
 
     def as_json(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Models and volumes: architecture, bytes on disk, claims and download Jobs. Pure."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -80,7 +81,7 @@ def volume(
     if created and not isinstance(spec, ExistingClaimVolume) and spec.download:
         downloads = tuple(_download(one, image, _download_nodes(spec, readers)) for one in models)
     throughput, basis = _throughput(spec)
-    storage_class = _storage_class(f"{namespace}-{name}", spec)
+    storage_class = _named(f"{namespace}-{name}", _storage_class(spec))
     if isinstance(spec, StorageClassVolume):
         class_name: str | None = spec.storage_class_name
     else:
@@ -149,10 +150,18 @@ def _throughput(spec: VolumeSpec) -> tuple[int, str]:
     return _SHARED_MIBPS, "cautious assumption; set throughputMiBps to the measured rate"
 
 
-def _storage_class(name: str, spec: VolumeSpec) -> StorageClass | None:
+def _named(prefix: str, found: StorageClass | None) -> StorageClass | None:
+    """With a name that follows from what it says: classes can't be changed, and a claim must not stay on an old one unnoticed."""
+    if found is None:
+        return None
+    content = json.dumps([found.provisioner, dict(found.parameters), found.zone], sort_keys=True)
+    return replace(found, name=f"{prefix}-{hashlib.sha256(content.encode()).hexdigest()[:8]}")
+
+
+def _storage_class(spec: VolumeSpec) -> StorageClass | None:
     if isinstance(spec, EfsVolume):
         return StorageClass(
-            name=name,
+            name="",
             provisioner="efs.csi.aws.com",
             parameters={
                 "provisioningMode": "efs-ap",
@@ -167,7 +176,7 @@ def _storage_class(name: str, spec: VolumeSpec) -> StorageClass | None:
     if isinstance(spec, EbsVolume):
         key = {"kmsKeyId": spec.kms_key_arn} if spec.kms_key_arn else {}
         return StorageClass(
-            name=name,
+            name="",
             provisioner="ebs.csi.aws.com",
             parameters={
                 "type": "gp3",
@@ -182,7 +191,7 @@ def _storage_class(name: str, spec: VolumeSpec) -> StorageClass | None:
     if isinstance(spec, FsxVolume):
         unit = spec.per_unit_storage_throughput
         return StorageClass(
-            name=name,
+            name="",
             provisioner="fsx.csi.aws.com",
             parameters={
                 "subnetId": spec.subnet_id,

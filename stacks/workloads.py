@@ -1,5 +1,6 @@
 """The `workloads` section: which engine serves which model on which nodes, and in which Kubernetes object."""
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -56,6 +57,13 @@ class Peer(Spec):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Peer":
+        if self.cidr is not None:
+            try:
+                ip_network(self.cidr)
+            except ValueError as error:
+                raise PydanticCustomError(
+                    "peer", "cidr {cidr}: {why}", {"cidr": self.cidr, "why": str(error)}
+                ) from None
         selectors = [self.namespace, self.namespace_labels, self.pod_labels]
         if self.cidr is not None and any(one is not None for one in selectors):
             raise PydanticCustomError("peer", "takes cidr alone, or selectors without cidr")

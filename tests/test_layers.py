@@ -87,7 +87,8 @@ COMPANIONS = {
 @cache
 def _product_files() -> tuple[Path, ...]:
     found = [*ROOT.glob("*.py"), *(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))]
-    return tuple(sorted(path.relative_to(ROOT) for path in found))
+    relative = (path.relative_to(ROOT) for path in found)
+    return tuple(sorted(path for path in relative if not any(part.startswith(".") for part in path.parts)))
 
 
 def _dotted(path: Path) -> str:

@@ -77,7 +77,7 @@ class Vllm(Engine):
     HEALTH_PATH: ClassVar[str] = "/health"
     METRICS_PATH: ClassVar[str] = "/metrics"
     # The official entrypoint has changed between releases; this command is the documented one in all of them.
-    COMMAND: ClassVar[tuple[str, ...]] = ("vllm", "serve")
+    COMMAND: ClassVar[tuple[str, ...] | None] = ("vllm", "serve")
     # The `vllm` user of the official image: https://github.com/vllm-project/vllm/pull/40275 and
     # https://github.com/ai-dynamo/dynamo/pull/12457 (read 2026-11-22).
     USER: ClassVar[int] = 2000

@@ -2,8 +2,14 @@
 
 import datetime
 
+from typing import cast
+
 from catalog import rows
+from typing import cast
+
 from catalog.engine_support import support, table
+from typing import cast
+
 from catalog.options import options, versions
 
 
@@ -41,5 +47,5 @@ def test_backends_come_and_go_with_versions() -> None:
 def test_flags_that_checkpoints_take_are_methods_of_the_version() -> None:
     facts = support("0.33.0")
     assert facts is not None
-    for method, flags in table()["checkpoint_flags"].items():
+    for method, flags in cast("dict[str, list[str]]", table()["checkpoint_flags"]).items():
         assert set(flags) - {"marlin"} <= set(facts.quantization), method

@@ -1,5 +1,6 @@
 """What ModelVolume registers, as whole values, for every kind of storage."""
 
+import re
 from typing import Any
 
 import pytest
@@ -19,6 +20,18 @@ CLAIM_LABELS = {
     **PART_OF,
     "app.kubernetes.io/managed-by": "pulumi",
 }
+
+
+class _ClassName(str):
+    """Equals the name of any class of the volume: its hash is tested on its own."""
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and re.fullmatch("ml-serving-weights-[0-9a-f]{8}", other) is not None
+
+
+ANY_CLASS = _ClassName("ml-serving-weights-<hash>")
 
 
 def volume(patch: dict[str, Any] | None = None) -> Volume:
@@ -55,7 +68,7 @@ def storage_class(provisioner: str, binding: str, **more: Any) -> dict[str, Any]
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
-        "metadata": {"name": "ml-serving-weights", "labels": PART_OF},
+        "metadata": {"name": ANY_CLASS, "labels": PART_OF},
         "provisioner": provisioner,
         "reclaimPolicy": "Retain",
         "volumeBindingMode": binding,
@@ -79,7 +92,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any]]] =
                 "gid": "2000",
             },
         ),
-        claim("ml-serving-weights", "ReadWriteMany"),
+        claim(ANY_CLASS, "ReadWriteMany"),
     ),
     "ebs": (
         {"storage": "ebs", "zone": "us-east-1a", "kmsKeyArn": "arn:aws:kms:us-east-1:1:key/k", "size": "60Gi"},
@@ -97,7 +110,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any]]] =
                 {"matchLabelExpressions": [{"key": "topology.kubernetes.io/zone", "values": ["us-east-1a"]}]}
             ],
         ),
-        claim("ml-serving-weights", "ReadWriteOnce", "60Gi"),
+        claim(ANY_CLASS, "ReadWriteOnce", "60Gi"),
     ),
     "fsx": (
         {
@@ -118,7 +131,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any]]] =
                 "perUnitStorageThroughput": "250",
             },
         ),
-        claim("ml-serving-weights", "ReadWriteMany", "1200Gi"),
+        claim(ANY_CLASS, "ReadWriteMany", "1200Gi"),
     ),
     "storageClass": (
         {"storage": "storageClass", "storageClassName": "nfs", "accessMode": "ReadWriteMany"},
@@ -237,3 +250,11 @@ def test_nothing_is_downloaded_where_the_stack_says_so() -> None:
 def test_children_belong_to_the_component() -> None:
     children = [item for item in created(volume()).resources if item.urn != COMPONENT]
     assert {item.parent for item in children} == {COMPONENT}
+
+
+def test_a_class_is_named_after_what_it_says() -> None:
+    def name(**keys: Any) -> str | None:
+        return volume({"storage": "efs", "fileSystemId": "fs-0123", **keys}).storage_class_name
+
+    assert name() == name(size="1Ti") == name(protect=False)
+    assert name() != name(fileSystemId="fs-4567")

@@ -6,7 +6,7 @@ from functools import cache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preflight.placement_packing import always_fits, at_least, enough, nodes_for_any_order, packs
+from preflight.placement_packing import Pods, always_fits, at_least, enough, nodes_for_any_order, packs
 
 Vector = tuple[int, ...]
 
@@ -86,14 +86,15 @@ def test_bounds_enclose_the_fewest_nodes(case: tuple[Vector, int, dict[Vector, i
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 8), st.integers(1, 8), st.integers(1, 40), st.integers(1, 8))
 def test_pods_of_one_size_fit_in_any_order_exactly_when_they_fit(size: int, cpu: int, count: int, nodes: int) -> None:
-    capacity, pods = (8, 8), {(size, cpu): count}
+    capacity: Vector = (8, 8)
+    pods: Pods = {(size, cpu): count}
     holds = nodes * min(8 // size, 8 // cpu) >= count
     assert packs(capacity, nodes, pods) is holds
     assert (always_fits(capacity, nodes, pods) is None) is holds
 
 
 def test_whole_nodes_and_small_pods_fit_only_when_packed() -> None:
-    pods = {(8,): 1, (1,): 4}
+    pods: Pods = {(8,): 1, (1,): 4}
     assert packs((8,), 2, pods) is True
     assert always_fits((8,), 2, pods) == (8,)
     assert always_fits((8,), nodes_for_any_order((8,), pods), pods) is None
@@ -110,7 +111,7 @@ def test_three_of_eight_gpus_waste_two_on_each_node() -> None:
 
 
 def test_thousands_of_pods_are_weighed_by_kind() -> None:
-    pods = {(1 + index % 8, 100 + index): 50 for index in range(200)}
+    pods: Pods = {(1 + index % 8, 100 + index): 50 for index in range(200)}
     assert packs((8, 10_000), 20_000, pods) is True
     assert packs((8, 10_000), 1_000, pods) is False
     assert always_fits((8, 10_000), 20_000, pods) is None

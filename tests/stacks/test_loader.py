@@ -305,6 +305,11 @@ def test_the_projects_folder_is_that_of_pulumi_yaml(write: Write, tmp_path: Path
             CONFIG_JSON.replace("512", '512, "head_dim": "x"').encode(),
             "holds a value of a form that no config",
         ),
+        (
+            "huge.json",
+            CONFIG_JSON.replace("512", "9" * 400).encode(),
+            "holds a number of 400 digits, which no config.json has",
+        ),
         (".", None, '"." can\'t be read'),
     ],
 )

@@ -4,6 +4,7 @@ import copy
 import json
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +220,12 @@ def broken_data(draw: st.DrawFn) -> Any:
                 parent[key] = draw(junk)
             case "like":
                 value = parent[key]
-                others = [one for one in (at(data, other) for other in found) if type(one) is type(value)]
+                alike = [at(data, other) for other in found if other[-1] == key]
+                others = (
+                    alike
+                    if len(alike) > 1
+                    else [one for one in map(partial(at, data), found) if type(one) is type(value)]
+                )
                 parent[key] = copy.deepcopy(draw(st.sampled_from(others)))
                 if isinstance(value, int):
                     parent[key] = draw(
@@ -351,7 +357,11 @@ def test_any_bytes(content: bytes) -> None:
 
 
 @mutations(300)
-@given(st.dictionaries(st.sampled_from([*CONFIG_JSON, *OTHER_FIELDS]), junk, max_size=4))
+@given(
+    st.dictionaries(
+        st.sampled_from([*CONFIG_JSON, *OTHER_FIELDS]), st.one_of(st.integers(1, 300), numbers, junk), max_size=3
+    )
+)
 def test_broken_config_json(changes: dict[str, Any]) -> None:
     path = FILE.parent / "config.json"
     try:
