@@ -54,6 +54,10 @@ def from_config_json(config: Config, *, name: str, params: int | None = None) ->
         **shape,
     )
     arch = replace(arch, quantization=_quantization(config, text, arch, name))
+    try:
+        hash(arch)
+    except TypeError:
+        raise ValueError(f"{name}: config.json has a list or a mapping where one value belongs") from None
     if params is None:
         arch = replace(arch, vision_params=vision_parameters(config.get("vision_config"), hidden))
         return replace(arch, params=total(arch))

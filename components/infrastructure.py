@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from catalog.gpus import Gpu
 from catalog.instances import InstanceType
+from catalog.prices import Price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,10 @@ class NodeGroup:
     usd_per_hour: float | None
     """Of one node; None where unknown."""
     price_basis: str
+    price_source: str = ""
+    """Where the price comes from; empty where it is unknown."""
+    other_price: Price | None = None
+    """Of one node at the capacity that isn't bought: spot for an on-demand group, and the reverse; None where unknown."""
     at_most: Allocatable | None = None
     """What no node can exceed, where that is more than `allocatable`: pods above it never start, pods between the two may."""
 

@@ -15,6 +15,8 @@ from stacks.references import reference_errors
 from stacks.resolve import Inputs, resolve
 
 _ORDER = {"error": 0, "warning": 1, "notice": 2}
+_MOST_FOR_NOTICES = 50
+"""Workloads that trying the remedy of a mere notice resolves at most."""
 _MOST_RESOLVED = 3000
 """Workloads that trying remedies resolves at most; rules broken beyond that are printed without one."""
 
@@ -23,7 +25,9 @@ def check(inputs: Inputs, stack: Stack) -> list[Problem]:
     """Every broken rule, worst first, each with the first remedy that cures it."""
     trials = _Trials(inputs)
     problems = []
-    for rule, finding in _findings(Facts(stack=stack, inputs=inputs)):
+    found = list(findings(Facts(stack=stack, inputs=inputs)))
+    # Remedies of errors are tried first: what can be tried is bounded.
+    for rule, finding in sorted(found, key=lambda one: _ORDER[one[1].severity or one[0].severity]):
         problems.append(
             Problem(
                 code=rule.code,
@@ -36,7 +40,8 @@ def check(inputs: Inputs, stack: Stack) -> list[Problem]:
     return sorted(problems, key=lambda one: (_ORDER[one.severity], [str(key) for key in one.path], one.code))
 
 
-def _findings(facts: Facts, rules: Iterable[Rule] = RULES) -> Iterator[tuple[Rule, Finding]]:
+def findings(facts: Facts, rules: Iterable[Rule] = RULES) -> Iterator[tuple[Rule, Finding]]:
+    """Broken rules that the stack file doesn't allow."""
     for rule in rules:
         for finding in rule.check(facts):
             if not _allowed(facts.stack, rule.code, finding.path):
@@ -55,6 +60,7 @@ class _Trials:
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
+        self._near = Neighbours(inputs.config)
         self._before: dict[frozenset[str], frozenset[tuple[str, Path]]] = {}
         self._left = _MOST_RESOLVED
 
@@ -66,50 +72,62 @@ class _Trials:
         return None
 
     def _cures(self, rule: Rule, finding: Finding, remedy: Remedy) -> bool:
-        near = neighbours(self._inputs.config, finding.path)
-        self._left -= len(near) + 1
-        if self._left < 0:
+        if self._left <= 0:
             return False
-        changed = changed_inputs(_only(self._inputs, near), remedy)
+        near = self._near.of(finding.path)
+        if len(near) > _MOST_FOR_NOTICES and (finding.severity or rule.severity) == "notice":
+            return False
+        self._left -= len(near) + 1
+        changed = changed_inputs(only(self._inputs, near), remedy)
         if changed is None:
             return False
         after = Facts(stack=resolve(changed), inputs=changed)
-        if any(one.path == finding.path for _, one in _findings(after, (rule,))):
+        if any(one.path == finding.path for _, one in findings(after, (rule,))):
             return False
         if near not in self._before:
-            before = _only(self._inputs, near)
+            before = only(self._inputs, near)
             self._before[near] = _errors(Facts(stack=resolve(before), inputs=before))
         return _errors(after) <= self._before[near]
 
 
-def neighbours(config: StackConfig, path: Path) -> frozenset[str]:
-    """Workloads that a change at `path` can affect: those on the same nodes or with the same volume."""
-    every = config.workloads
-    section, name = (path[0], str(path[1])) if len(path) > 1 else ("", "")
-    volume = {key: model.volume for key, model in config.models.items()}
-    if section == "workloads" and name in every:
-        group, weights = every[name].node_group, volume.get(every[name].model)
-        return frozenset(
-            key
-            for key, one in every.items()
-            if key == name or one.node_group == group or (weights and volume.get(one.model) == weights)
-        )
-    chosen = {
-        "nodeGroups": lambda one: one.node_group == name,
-        "volumes": lambda one: volume.get(one.model) == name,
-        "models": lambda one: one.model == name,
-    }.get(str(section))
-    return frozenset(key for key, one in every.items() if chosen is None or chosen(one))
+class Neighbours:
+    """Workloads that a change somewhere can affect: those on the same nodes, with the same volume, or with the same model."""
+
+    def __init__(self, config: StackConfig) -> None:
+        self._workloads = config.workloads
+        self._volume = {key: model.volume for key, model in config.models.items()}
+        self._every = frozenset(config.workloads)
+        found: dict[tuple[str, str | None], set[str]] = {}
+        for name, one in config.workloads.items():
+            for key in (("nodeGroups", one.node_group), ("volumes", self._volume[one.model]), ("models", one.model)):
+                found.setdefault(key, set()).add(name)
+        self._found = {key: frozenset(names) for key, names in found.items()}
+        self._joined: dict[tuple[str, str | None], frozenset[str]] = {}
+
+    def of(self, path: Path) -> frozenset[str]:
+        """Those that a change at `path` can affect."""
+        section, name = (str(path[0]), str(path[1])) if len(path) > 1 else ("", "")
+        if section == "workloads" and name in self._workloads:
+            one = self._workloads[name]
+            group, volume = one.node_group, self._volume[one.model]
+            if (group, volume) not in self._joined:
+                beside = self._found[("volumes", volume)] if volume else frozenset({name})
+                self._joined[group, volume] = self._found[("nodeGroups", group)] | beside
+            return self._joined[group, volume]
+        if section in ("nodeGroups", "volumes", "models"):
+            return self._found.get((section, name), frozenset())
+        return self._every
 
 
-def _only(inputs: Inputs, names: frozenset[str]) -> Inputs:
+def only(inputs: Inputs, names: frozenset[str]) -> Inputs:
+    """The same stack file with some of its workloads."""
     kept = {name: one for name, one in inputs.config.workloads.items() if name in names}
     return replace(inputs, config=inputs.config.model_copy(update={"workloads": kept}))
 
 
 def _errors(facts: Facts) -> frozenset[tuple[str, Path]]:
     return frozenset(
-        (rule.code, one.path) for rule, one in _findings(facts) if (one.severity or rule.severity) == "error"
+        (rule.code, one.path) for rule, one in findings(facts) if (one.severity or rule.severity) == "error"
     )
 
 

@@ -121,6 +121,14 @@ def nodes_needed(group: NodeGroup, workloads: Sequence[Workload]) -> int | None:
     return _enough(demand.most, demand.pods()) if fitting and group.units_per_node else None
 
 
+def nodes_now(group: NodeGroup, workloads: Sequence[Workload]) -> int | None:
+    """Nodes that run: what the pods need, or the group's desired size where that is more; None where a pod fits on no node."""
+    needed = nodes_needed(group, workloads)
+    if needed is None:
+        return None
+    return min(group.max_nodes, max(needed, group.eks.desired_size if group.eks else group.min_nodes))
+
+
 # Several rules, and the trials of their remedies, ask the same.
 @lru_cache(maxsize=4096)
 def _impossible(capacity: Vector, nodes: int, pods: frozenset[tuple[Vector, int]]) -> bool:

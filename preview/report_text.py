@@ -15,9 +15,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
 def print_problems(console: Console, problems: Sequence[Problem]) -> None:
     """One problem a paragraph, worst first."""
     for problem in problems:
-        console.print(
-            Text(problem.severity, style=_COLOURS[problem.severity]), Text(f"{problem.code} {problem.text()}")
-        )
+        console.print(Text(problem.full_text(), style=_COLOURS[problem.severity]))
 
 
 def print_report(console: Console, report: Report, tree: Iterable[str] | None) -> None:

@@ -1,6 +1,7 @@
 """What a stack adds to the catalogue, and whether it can be used: `models.*.config` files and the `catalog` section."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path as FilePath
@@ -10,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from catalog.gpus import gpus
 from catalog.instances import instances
-from catalog.models import from_config_json
+from catalog.models import from_config_json, weights_bytes
 from catalog.options import options
 from stacks.config import Catalog, StackConfig
 from stacks.messages import Found
@@ -20,6 +21,7 @@ from stacks.problem import Path, quoted
 _MOST_BYTES = 4 * 1024 * 1024
 """The longest config.json on the Hub is below 100 KiB."""
 _MOST_DIGITS = 18
+_COUNT = re.compile(r"^(num|n)_|_(size|dim|rank|heads|layers|experts|embeddings)$")
 _KEYS = {"allocatable_cpu_millis": "allocatable_cpu", "allocatable_memory_mib": "allocatable_memory"}
 
 
@@ -55,7 +57,7 @@ def _read(name: str, folder: FilePath) -> Mapping[str, Any]:
             raise _Unusable(f"{quoted(name)} is outside the project's folder; copy the file into it")
         if path.stat().st_size > _MOST_BYTES:
             raise _Unusable(f"{quoted(name)} is longer than {_MOST_BYTES} bytes; name the model's config.json")
-        content = json.loads(path.read_bytes(), parse_int=_whole)
+        content = json.loads(path.read_bytes(), parse_int=_whole, parse_float=_real, parse_constant=_real)
     except (FileNotFoundError, NotADirectoryError):
         raise _Unusable(f"there is no file {quoted(name)} in the project's folder") from None
     except RecursionError:
@@ -77,12 +79,23 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
+def _real(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise _Unusable(f"holds {number[:20]}, which is no number in JSON")
+    return value
+
+
 def _understand(content: Mapping[str, Any], model: str, params: int | None) -> None:
+    for part in (content, content.get("text_config"), content.get("llm_config")):
+        for key, value in part.items() if isinstance(part, dict) else ():
+            if isinstance(value, str) and _COUNT.search(key):  # text times a number is a longer text, not an error
+                raise _Unusable(f"{key} is {quoted(value)}, and must be a number")
     try:
-        from_config_json(content, name=model, params=params)
+        weights_bytes(from_config_json(content, name=model, params=params))
     except ValueError as error:
         raise _Unusable(str(error)) from None
-    except (TypeError, AttributeError, KeyError, IndexError, ArithmeticError) as error:
+    except (TypeError, AttributeError, KeyError, IndexError, ArithmeticError, MemoryError) as error:
         # Any JSON can stand in that file, and keys that aren't checked one by one may hold anything.
         raise _Unusable(f"holds a value of a form that no config.json has ({type(error).__name__}: {error})") from None
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from catalog.gpus import Gpu
 from catalog.instances import InstanceType
-from catalog.prices import price
+from catalog.prices import Price, price
 from components.device_plugin_values import CONFIG_LABEL, PLUGIN_LABEL, PRESENT_LABEL
 from components.infrastructure import Allocatable, EksNodes, NodeGroup, SharedGpu, Taint
 from components.spec import GIB, MIB, to_bytes, to_millis
@@ -54,7 +54,7 @@ def eks_group(
         **({CONFIG_LABEL: _config_name(sharing)} if sharing and not bundled else {}),
     }
     taints = (GPU_TAINT, *(Taint(key=one.key, value=one.value, effect=one.effect) for one in spec.taints))
-    usd, basis = _price(spec.instance_types, spec.capacity, region, prices)
+    usd, basis, source = _price(spec.instance_types, spec.capacity, region, prices)
     return NodeGroup(
         name=name,
         eks=EksNodes(
@@ -91,6 +91,10 @@ def eks_group(
         zones=tuple(spec.zones) if spec.zones else None,
         usd_per_hour=usd,
         price_basis=basis,
+        price_source=source,
+        other_price=_dearest(
+            spec.instance_types, "on-demand" if spec.capacity == "spot" else "spot", region, prices
+        ),
     )
 
 
@@ -107,11 +111,11 @@ def existing_group(
     known = types.get(spec.instance_type) if spec.instance_type else None
     gpu_name = spec.gpu or (known.gpu if known else None)
     if spec.usd_per_hour is not None:
-        usd, basis = spec.usd_per_hour, "usdPerHour in the stack file"
+        usd, basis, source = spec.usd_per_hour, "usdPerHour in the stack file", "the stack"
     elif spec.instance_type:
-        usd, basis = _price([spec.instance_type], "on-demand", region, prices)
+        usd, basis, source = _price([spec.instance_type], "on-demand", region, prices)
     else:
-        usd, basis = None, "no usdPerHour in the stack file"
+        usd, basis, source = None, "no usdPerHour in the stack file", ""
     return NodeGroup(
         name=name,
         eks=None,
@@ -138,6 +142,7 @@ def existing_group(
         zones=tuple(spec.zones) if spec.zones else None,
         usd_per_hour=usd,
         price_basis=basis,
+        price_source=source,
     )
 
 
@@ -192,14 +197,21 @@ def _most_memory(one: InstanceType) -> int:
 
 def _price(
     types: Sequence[str], capacity: str, region: str | None, prices: Mapping[str, Mapping[str, object]]
-) -> tuple[float | None, str]:
-    """The dearest of the types, since any of them may be started; unknown when any of them is."""
+) -> tuple[float | None, str, str]:
+    """Dollars, what they hold for, and their source."""
     if region is None:
-        return None, "no aws:region, so no price table"
-    found = [price(one, capacity, region, prices) for one in types]
-    usd = [one.usd_per_hour for one in found if one is not None]
-    if len(usd) < len(types) or not types:
-        missing = ", ".join(name for name, one in zip(types, found, strict=True) if one is None)
-        return None, f"no {capacity} price of {missing} in {region}"
-    dearest = max((one for one in found if one is not None), key=lambda one: one.usd_per_hour)
-    return dearest.usd_per_hour, f"{capacity}, {region}, {dearest.date or dearest.source}"
+        return None, "no aws:region, so no price table", ""
+    dearest = _dearest(types, capacity, region, prices)
+    if dearest is None:
+        missing = ", ".join(name for name in types if price(name, capacity, region, prices) is None)
+        return None, f"no {capacity} price of {missing} in {region}", ""
+    return dearest.usd_per_hour, f"{capacity}, {region}, {dearest.date or dearest.source}", dearest.source
+
+
+def _dearest(
+    types: Sequence[str], capacity: str, region: str | None, prices: Mapping[str, Mapping[str, object]]
+) -> Price | None:
+    """The dearest of the types, since any of them may be started; unknown when any of them is."""
+    found = [price(one, capacity, region, prices) for one in types] if region else []
+    known = [one for one in found if one is not None]
+    return max(known, key=lambda one: one.usd_per_hour) if known and len(known) == len(types) else None

@@ -39,7 +39,7 @@ def test_links_between_the_pages_lead_somewhere() -> None:
 
 
 def codes(stack: str) -> list[str]:
-    return re.findall(r"\[([A-Z]{3}\d{3})\]", cli("check", f"docs/examples/Pulumi.{stack}.yaml").stdout)
+    return re.findall(r"\[([A-Z]{3}\d{3})[,\]]", cli("check", f"docs/examples/Pulumi.{stack}.yaml").stdout)
 
 
 def test_every_mistake_of_the_page_that_can_be_typed_has_a_message() -> None:

@@ -3,6 +3,7 @@
 Option names, types and defaults: the option tables in `catalog/data`, read from each release's own argument parser.
 """
 
+from functools import cache, lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -17,6 +18,8 @@ from components.spec import GIB
 
 DEFAULT_UTILIZATION = 0.92
 """Default of --gpu-memory-utilization in 0.29, 0.32 and 0.33 (option tables)."""
+# Workloads of one stack are often alike.
+_camel, _estimate = cache(to_camel), lru_cache(maxsize=1024)(estimate)
 _POSITIVE = Annotated[int, Field(ge=1)]
 
 
@@ -128,7 +131,7 @@ class Vllm(Engine):
         }
 
     def _argument(self, field: str, value: Any, overrides: Overrides | None) -> Argument:
-        option, key = option_name(field), to_camel(field)
+        option, key = option_name(field), _camel(field)
         if value is False:
             off = negative(self.name, self.table_version(overrides), option, overrides)
             return Argument(option=off or f"--no-{option.removeprefix('--')}", values=(), key=key)
@@ -158,7 +161,7 @@ class Vllm(Engine):
             cpu_offload_gb=self.cpu_offload_gb or 0,
         )
         try:
-            return estimate(inputs)
+            return _estimate(inputs)
         except ValueError:
             return None  # rules report the version or the data type
 

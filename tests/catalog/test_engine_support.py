@@ -1,15 +1,10 @@
 """What vLLM versions support, against the option tables and the GPUs."""
 
 import datetime
-
 from typing import cast
 
 from catalog import rows
-from typing import cast
-
 from catalog.engine_support import support, table
-from typing import cast
-
 from catalog.options import options, versions
 
 
