@@ -86,9 +86,11 @@ def plan(
         output.print_problems(problems, format_)
         _exit(1)
         return
+    from preflight.suggestions import left_out, suggestions
     from preview.report import report
 
-    summary = report(resolved, problems)
+    found = suggestions(loaded.inputs, resolved, problems) if loaded.inputs else {}
+    summary = report(resolved, problems, found, left_out(resolved))
     run = None if summary.failed else _run(loaded, cwd)
     output.print_report(summary, run, format_)
     _exit(summary.failed)

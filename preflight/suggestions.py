@@ -29,7 +29,7 @@ def suggestions(inputs: Inputs, stack: Stack, problems: Sequence[Problem]) -> di
     None for a workload that an error concerns (its remedy comes first), that has no memory estimate, or in a stack with more
     than `MOST_WORKLOADS`. A suggestion brings no new error or warning to any workload.
     """
-    if len(stack.workloads) > MOST_WORKLOADS:
+    if left_out(stack):
         return {}
     errors = [one.path for one in problems if one.severity == "error"]
     if any(not path or path[0] not in _OF_ONE for path in errors):
@@ -44,6 +44,16 @@ def suggestions(inputs: Inputs, stack: Stack, problems: Sequence[Problem]) -> di
         if made:
             found[workload.name] = tuple(sorted(made, key=lambda one: -one.gain.usd_per_hour)[:_MOST])
     return found
+
+
+def left_out(stack: Stack) -> str:
+    """Why none are looked for; empty where they are."""
+    count = len(stack.workloads)
+    return (
+        ""
+        if count <= MOST_WORKLOADS
+        else f"left out: {count} workloads, and suggestions are for up to {MOST_WORKLOADS}"
+    )
 
 
 def _parts(workload: Workload) -> set[tuple[str, str]]:

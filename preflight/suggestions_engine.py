@@ -28,7 +28,8 @@ from stacks.overrides import model_rows
 _WORTH = 1.25
 """Least growth of concurrency that is worth a suggestion."""
 _FORMAT_WORDS = frozenset(
-    "fp8 awq gptq nvfp4 w4a16 w8a8 int4 int8 4bit 8bit dynamic quantized meta neuralmagic redhatai".split()
+    {"fp8", "int8", "int4", "nvfp4", "8bit", "4bit", "w8a8", "w4a16", "awq", "gptq", "dynamic", "quantized"}
+    | {"meta", "neuralmagic", "redhatai"}
 )
 """What the name of a quantized copy has besides the name of the model. More words may mean other weights of the same shape."""
 
@@ -108,7 +109,7 @@ def checkpoint(trials: Trials, workload: Workload) -> Iterator[Suggestion]:
                 (("models", workload.model.name, "id"), name),
                 (engine_path(workload, "tensorParallelSize"), size),
             )
-            found = _smaller(trials, workload, changes, ", with a commit of that repository as revision")
+            found = _smaller(trials, workload, changes, " (and as revision a commit of that repository)")
             if found:
                 yield found
                 return
@@ -131,7 +132,7 @@ def _smaller(trials: Trials, workload: Workload, changes: Changes, note: str) ->
     if after is None or not still_good(workload, after.workloads[workload.name]):
         return None
     group = workload.node_group
-    lower = _lower(trials.stack, after, workload)
+    lower = _lower(after, workload)
     if lower and (with_fewer_nodes := trials.tried(workload, changes + lower)):
         after, changes = with_fewer_nodes, changes + lower
     now = after.workloads[workload.name]
@@ -153,14 +154,14 @@ def _smaller(trials: Trials, workload: Workload, changes: Changes, note: str) ->
     )
 
 
-def _lower(before: Stack, after: Stack, workload: Workload) -> Changes:
+def _lower(after: Stack, workload: Workload) -> Changes:
     """A lower minSize (and desiredSize), where the pods then need fewer nodes than it keeps."""
     name = workload.node_group.name
     group = after.node_groups[name]
     if not group.created or group.eks is None:
         return ()
-    free = sum(one.replicas * one.resources.gpus for one in together(after, group))
-    least = max(1, -(-free // group.units_per_node)) if group.units_per_node else group.min_nodes
+    used = sum(one.replicas * one.resources.gpus for one in together(after, group))
+    least = max(1, -(-used // group.units_per_node)) if group.units_per_node else group.min_nodes
     lower: Changes = ()
     if least < group.min_nodes:
         lower += ((("nodeGroups", name, "minSize"), least),)

@@ -83,15 +83,24 @@ def _tried(
     if per_node_now * most_now > per_node * most:
         return None
     now = after.workloads[workload.name]
-    share = bandwidth_share(
-        (group.gpu, workload.parallelism.ranks), (now.node_group.gpu, now.parallelism.ranks)
+    share = bandwidth_share((group.gpu, workload.parallelism.ranks), (now.node_group.gpu, now.parallelism.ranks))
+    speed = (
+        ""
+        if share is None or share > 0.995
+        else f"; a copy has {share:.0%} of the memory bandwidth, which sets its speed"
     )
-    speed = "" if share is None else f", with {share:.0%} of the memory bandwidth that sets the speed of each answer"
-    count = sum(one.replicas for one in others) 
-    pods = f"{count} pod{'' if count == 1 else 's'}"
+    if group.instance_types[0].nvlink and not candidate.type.nvlink and now.parallelism.tensor > 1:
+        speed += "; its GPUs have no NVLink"
+    cpu, cpu_now = workload.resources.cpu_millis / 1000, now.resources.cpu_millis / 1000
+    if cpu_now < cpu:
+        speed += f"; a pod requests {cpu_now:g} CPU instead of {cpu:g}"
+    count = sum(one.replicas for one in others)
+    pods = f"{count} pod{'' if count == 1 else 's'} on {candidate.gpu.name} instead of {group.gpu_name}"
+    if candidate.gpu.name == group.gpu_name:
+        pods = f"{count} pod{'' if count == 1 else 's'}"
     return Suggestion(
-        text=f"{named(changes)}: the {pods} cost {usd(cost_now)} instead of {usd(cost)} on {candidate.gpu.name}{speed}; "
-        f"{worded(workload, now)}; EKS replaces the node group, and the zones of its subnets must offer the type",
+        text=f"{named(changes)}: {pods} for {usd(cost_now)} instead of {usd(cost)}; {worded(workload, now)}{speed}. "
+        "EKS replaces the node group; the zones of its subnets must offer the type",
         changes=changes,
         gain=Gain(usd_per_hour=cost - cost_now, requests=(requests(workload), requests(now))),
     )
@@ -112,9 +121,7 @@ def _candidates(trials: Trials, group: NodeGroup, others: list[Workload], cost: 
         for tensor in sizes:
             nodes = _nodes(one, others, tensor)
             if nodes and known.usd_per_hour * nodes < cost and all(_holds(pod, gpu, tensor) for pod in others):
-                found.append(
-                    _Candidate(type=one, gpu=gpu, nodes=nodes, usd=known.usd_per_hour * nodes, tensor=tensor)
-                )
+                found.append(_Candidate(type=one, gpu=gpu, nodes=nodes, usd=known.usd_per_hour * nodes, tensor=tensor))
     return sorted(found, key=lambda one: (one.usd, one.type.name, -(one.tensor or 1000)))
 
 

@@ -121,7 +121,9 @@ def worded(before: Workload, after: Workload) -> str:
     """Concurrency before and after, for a message."""
     memory = after.memory
     length = "" if memory is None else f" of {memory.max_model_len:,} tokens"
-    return f"all copies hold about {requests(after):.0f} requests{length} at once instead of {requests(before):.0f}"
+    was, now = f"{requests(before):.0f}", f"{requests(after):.0f}"
+    copies = "the copy holds" if after.replicas == 1 else f"the {after.replicas} copies together hold"
+    return f"{copies} about {now} requests{length} at once" + (", as before" if was == now else f" instead of {was}")
 
 
 def usd(amount: float) -> str:

@@ -1,15 +1,16 @@
 """What a reviewer wants to know of a stack: problems, fit, placement, cost and a request that works. Pure data, from the resolved stack."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from components.infrastructure import NodeGroup
 from components.resolved import Stack, Workload
 from components.spec import GIB
-from preflight.placement_nodes import nodes_needed
+from preflight.placement_nodes import nodes_needed, nodes_now
+from preflight.suggestions_trial import Suggestion
+from preview.report_cost import Costs, costs
 from stacks.problem import Problem
-from stacks.totals import Totals, group_cost, totals, workload_cost
+from stacks.totals import Totals, totals, workload_cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +49,6 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """Dollars per hour of a node group at its smallest and largest; None where unknown."""
-
-    node_group: str
-    nodes: str
-    usd_least: float | None
-    usd_most: float | None
-    basis: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything but the resource tree."""
 
@@ -68,10 +58,14 @@ class Report:
     problems: tuple[Problem, ...]
     fits: tuple[Fit, ...]
     placements: tuple[Placement, ...]
-    costs: tuple[Cost, ...]
+    costs: Costs
     workload_usd: dict[str, float | None]
     totals: Totals
     requests: dict[str, str]
+    suggestions: Mapping[str, Sequence[Suggestion]]
+    """By workload."""
+    no_suggestions: str
+    """Why none were looked for; empty where they were."""
 
     @property
     def failed(self) -> bool:
@@ -88,21 +82,34 @@ class Report:
             "fit": [asdict(one) for one in self.fits],
             "placement": [asdict(one) for one in self.placements],
             "cost": {
-                "nodeGroups": [asdict(one) for one in self.costs],
+                "nodeGroups": [asdict(one) for one in self.costs.groups],
+                "workloads": [asdict(one) for one in self.costs.workloads],
                 "workloadUsdPerHour": self.workload_usd,
-                "totals": self.totals.as_output(),
+                "totals": {
+                    **self.totals.as_output(),
+                    "usdPerHourNow": _rounded(self.costs.own.now),
+                    "idleUsdPerHourNow": _rounded(self.costs.idle_usd),
+                },
             },
+            "suggestions": {name: [one.as_json() for one in found] for name, found in self.suggestions.items()},
+            "noSuggestions": self.no_suggestions,
             "requests": self.requests,
         }
 
 
-def report(stack: Stack, problems: Sequence[Problem]) -> Report:
-    """The report of a resolved stack with the problems that were found in it."""
+def report(
+    stack: Stack,
+    problems: Sequence[Problem],
+    suggestions: Mapping[str, Sequence[Suggestion]] | None = None,
+    no_suggestions: str = "",
+) -> Report:
+    """The report of a resolved stack with the problems that were found in it, and suggestions with why there are none."""
     workloads = list(stack.workloads.values())
     by_group: dict[str, list[Workload]] = {}
     for one in workloads:
         by_group.setdefault(one.node_group.name, []).append(one)
     needed = {name: nodes_needed(stack.node_groups[name], together) for name, together in by_group.items()}
+    now = {name: nodes_now(group, by_group.get(name, ())) for name, group in stack.node_groups.items()}
     cluster = stack.cluster
     return Report(
         stack=stack.name,
@@ -111,10 +118,12 @@ def report(stack: Stack, problems: Sequence[Problem]) -> Report:
         problems=tuple(problems),
         fits=tuple(_fit(one) for one in workloads),
         placements=tuple(_placement(one, needed[one.node_group.name]) for one in workloads),
-        costs=tuple(_cost(group) for group in stack.node_groups.values()),
+        costs=costs(stack, by_group, now),
         workload_usd={one.name: workload_cost(one) for one in workloads},
         totals=totals(stack),
         requests={one.name: curl(one) for one in workloads},
+        suggestions=suggestions or {},
+        no_suggestions=no_suggestions,
     )
 
 
@@ -193,15 +202,8 @@ def _placement(workload: Workload, needed: int | None) -> Placement:
     )
 
 
-def _cost(group: NodeGroup) -> Cost:
-    price = group_cost(group)
-    return Cost(
-        node_group=group.name,
-        nodes=str(group.max_nodes) if group.min_nodes == group.max_nodes else f"{group.min_nodes}-{group.max_nodes}",
-        usd_least=price.least,
-        usd_most=price.most,
-        basis=group.price_basis + ("" if group.created else "; not created by this stack"),
-    )
+def _rounded(dollars: float | None) -> float | None:
+    return None if dollars is None else round(dollars, 4)
 
 
 def _minutes(seconds: int) -> str:

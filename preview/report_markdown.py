@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from preview.report import Report
-from preview.report_text import dollars, number, total_line
+from preview.report_cost import GROUP_COLUMNS, WORKLOAD_COLUMNS, group_rows, price_lines, workload_rows
+from preview.report_text import number, suggestion_lines, total_line
 
 
 def markdown(report: Report, tree: Iterable[str] | None) -> str:
@@ -46,11 +47,13 @@ def markdown(report: Report, tree: Iterable[str] | None) -> str:
         ],
     )
     lines += ["", "**Cost** (US dollars per hour)", ""]
-    lines += _rows(
-        ("node group", "nodes", "at min", "at max", "price"),
-        [(one.node_group, one.nodes, dollars(one.usd_least), dollars(one.usd_most), one.basis) for one in report.costs],
-    )
-    lines += ["", total_line(report)]
+    lines += _rows(GROUP_COLUMNS, group_rows(report.costs))
+    if report.costs.workloads:
+        lines += ["", *_rows(WORKLOAD_COLUMNS, workload_rows(report.costs))]
+    lines += ["", *(f"- {_cell(line)}" for line in price_lines(report.costs)), ""]
+    lines += [total_line(report)]
+    if found := suggestion_lines(report):
+        lines += ["", "**Suggestions**", "", *(f"- {_cell(line)}" for line in found)]
     if tree is not None:
         lines += ["", "<details><summary>Resources</summary>", "", "```", *tree, "```", "", "</details>"]
     return "\n".join(lines) + "\n"

@@ -7,6 +7,14 @@ from rich.table import Table
 from rich.text import Text
 
 from preview.report import Report
+from preview.report_cost import (
+    GROUP_COLUMNS,
+    WORKLOAD_COLUMNS,
+    dollars,
+    group_rows,
+    price_lines,
+    workload_rows,
+)
 from stacks.problem import Problem
 
 _COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
@@ -35,8 +43,18 @@ def print_report(console: Console, report: Report, tree: Iterable[str] | None) -
     for line in start_lines(report):
         console.print(Text(line, style="dim"))
     _section(console, "Cost (US dollars per hour)")
-    _print_table(console, cost_table(report))
+    _print_table(console, _filled(GROUP_COLUMNS, group_rows(report.costs)))
+    if report.costs.workloads:
+        console.print()
+        _print_table(console, _filled(WORKLOAD_COLUMNS, workload_rows(report.costs)))
+        console.print()
+    for line in price_lines(report.costs):
+        console.print(Text(line, style="dim"))
     console.print(Text(total_line(report)))
+    if lines := suggestion_lines(report):
+        _section(console, "Suggestions")
+        for line in lines:
+            console.print(Text(line))
     if tree is not None:
         _section(console, "Resources")
         for line in tree:
@@ -91,31 +109,25 @@ def placement_table(report: Report) -> Table:
     return table
 
 
-def cost_table(report: Report) -> Table:
-    """Dollars by node group."""
-    table = _table("node group", "nodes", "at min", "at max", "price")
-    for one in report.costs:
-        table.add_row(one.node_group, one.nodes, dollars(one.usd_least), dollars(one.usd_most), one.basis)
-    return table
-
-
 def total_line(report: Report) -> str:
     """The stack's sum in one sentence."""
-    total = report.totals
+    total, own = report.totals, report.costs.own
     missing = f"; without {', '.join(total.unpriced)}, whose price is unknown" if total.unpriced else ""
     least, most = total.usd_per_hour.least, total.usd_per_hour.most
-    costs = f"This stack's own nodes: {dollars(least)} at min, {dollars(most)} at max{missing}."
+    idle = f" ({dollars(report.costs.idle_usd)} of it for idle GPUs)" if report.costs.idle_usd else ""
+    costs = f"This stack's own nodes: {dollars(least)} at min, {dollars(own.now)} now{idle}, {dollars(most)} at max{missing}."
     return f"{costs} Instances only: no storage, traffic or control plane."
+
+
+def suggestion_lines(report: Report) -> list[str]:
+    """One suggestion a line, or why there are none; nothing where there is nothing to suggest."""
+    found = [f"{name}: {one.text}" for name, several in report.suggestions.items() for one in several]
+    return found or ([report.no_suggestions] if report.no_suggestions else [])
 
 
 def number(value: float | None) -> str:
     """Two decimals, or unknown."""
     return "unknown" if value is None else f"{value:.2f}"
-
-
-def dollars(value: float | None) -> str:
-    """Dollars per hour, or unknown."""
-    return "unknown" if value is None else f"${value:,.2f}"
 
 
 def _print_table(console: Console, table: Table) -> None:
@@ -137,4 +149,11 @@ def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column, no_wrap=True)
+    return table
+
+
+def _filled(columns: Iterable[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = _table(*columns)
+    for row in rows:
+        table.add_row(*row)
     return table

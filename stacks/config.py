@@ -25,7 +25,7 @@ class EksCluster(Spec):
 
     provider: Literal["eks"]
     """An EKS cluster."""
-    name: Annotated[str, Field(pattern=r"^[0-9A-Za-z][\w-]*$", max_length=100)]
+    name: Annotated[str, Field(pattern=r"^[0-9A-Za-z][A-Za-z0-9_-]*$", max_length=100)]
     """Name of the cluster in EKS."""
     kubernetes_version: Annotated[str, Field(pattern=r"^1\.[0-9]{2}$")] | None = None
     """Kubernetes minor version of the cluster, for example "1.34"; rules that depend on it say when it is unknown."""
@@ -72,14 +72,14 @@ class ExistingTokenSecret(Spec):
 
     secret_name: ObjectName
     """Name of the Secret."""
-    key: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "token"
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "token"
     """Key of the token inside the Secret."""
 
 
 class ConfigTokenSecret(Spec):
     """A Pulumi configuration secret (`pulumi config set --secret llm-serving:hfToken`), from which we create the Kubernetes Secret."""
 
-    config_secret: Annotated[str, Field(pattern=r"^[A-Za-z][\w.-]*$")]
+    config_secret: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
     """Its key, without the `llm-serving:` in front."""
 
 

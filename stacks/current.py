@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pulumi
+from pulumi.runtime.config import get_config_env, is_config_secret
 
 from components.resolved import Stack
 from preflight.check import check
@@ -21,12 +22,20 @@ def checked_stack() -> Stack:
         stack=pulumi.get_stack(),
         region=pulumi.Config("aws").get("region"),
         file=Path.cwd() / f"Pulumi.{pulumi.get_stack()}.yaml",
+        settings=_settings(),
     )
     _stop(loaded.problems)
     assert isinstance(loaded.inputs, Inputs)
     stack = resolve(loaded.inputs)
     _stop(loaded.located(check(loaded.inputs, stack)))
     return stack
+
+
+def _settings() -> dict[str, bool] | None:
+    """The other keys of this project that the engine knows, and whether each is a secret; None where no engine runs."""
+    prefix = f"{pulumi.get_project()}:"
+    keys = [key for key in get_config_env() if key.startswith(prefix) and key != f"{prefix}stack"]
+    return {key.removeprefix(prefix): is_config_secret(key) for key in keys} or None
 
 
 def _stop(problems: list[Problem]) -> None:

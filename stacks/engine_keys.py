@@ -7,38 +7,51 @@ from typing import Any
 from catalog.options import REPLACEMENTS, absent, nearest, negative, options, versions
 from stacks.secret_values import looks_secret
 
+Tables = Mapping[str, Mapping[str, Any]] | None
+"""Option tables of the stack's own, by version."""
 
-def option_advice(
-    key: str, value: Any, engine: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]] | None = None
-) -> tuple[str, str] | None:
-    """What to say of a key that isn't typed, and what to do instead; None when it is no option that any version knows.
 
-    `engine` is the whole `engine` mapping as written, `tables` are the option tables that the stack adds.
+def option_advice(key: str, value: Any, engine: Mapping[str, Any], tables: Tables = None) -> tuple[str, str] | None:
+    """What to say of a key that isn't typed, and what to do instead; None when it is no option that any version had.
+
+    `engine` is the whole `engine` mapping as written.
     """
-    name, version = engine.get("name"), engine.get("version")
-    if not isinstance(name, str) or not isinstance(version, str):
-        return None
     try:
-        known = versions(name, tables)
-        if not known:
-            return None
-        here = version if version in known else known[-1]
-        option = "--" + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", key).replace("_", "-").lower()
+        name, here = _version(engine, tables)
+        option = _option(key)
         if option in options(name, here, tables):
             return "no typed key", f"use extraArgs: [{_words(name, here, option, value, tables)}]"
         present, _ = absent(name, option, tables)
         if present:
             instead = REPLACEMENTS.get(option)
             return f"{option} is in {name} {', '.join(present)}, not in {here}", instead or "leave it out"
-        if option in REPLACEMENTS:
-            return f"{option} is gone from {name}", REPLACEMENTS[option]
-        close = nearest(name, here, option, tables)
-        return None if close is None else ("unknown key", f"did you mean the option {close}? It goes into extraArgs")
-    except ValueError:  # an option table of the stack's own is wrong, which is reported where it stands
+        return (f"{option} is gone from {name}", REPLACEMENTS[option]) if option in REPLACEMENTS else None
+    except ValueError:  # no such engine; or a table of the stack's own is wrong, which is reported where it stands
         return None
 
 
-def _words(engine: str, version: str, option: str, value: Any, tables: Mapping[str, Mapping[str, Any]] | None) -> str:
+def nearest_option(key: str, engine: Mapping[str, Any], tables: Tables = None) -> str | None:
+    """The option that a key most likely means; None when none is near."""
+    try:
+        name, here = _version(engine, tables)
+        return nearest(name, here, _option(key), tables)
+    except ValueError:
+        return None
+
+
+def _version(engine: Mapping[str, Any], tables: Tables) -> tuple[str, str]:
+    name, version = engine.get("name"), engine.get("version")
+    known = versions(name, tables) if isinstance(name, str) else ()
+    if not isinstance(name, str) or not known:
+        raise ValueError("no engine with option tables")
+    return name, version if isinstance(version, str) and version in known else known[-1]
+
+
+def _option(key: str) -> str:
+    return "--" + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", key).replace("_", "-").lower()
+
+
+def _words(engine: str, version: str, option: str, value: Any, tables: Tables) -> str:
     if looks_secret(str(value)):
         return f'"{option}=..."'
     if isinstance(value, bool):

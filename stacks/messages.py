@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from components.engines.base import Engine
 from components.spec import Spec
-from stacks.engine_keys import option_advice
+from stacks.engine_keys import nearest_option, option_advice
 from stacks.nearest import closest, same_letters
 from stacks.problem import Path, Severity, quoted
 from stacks.secret_values import looks_secret
@@ -87,23 +87,23 @@ def _unknown(spot: Spot, value: Any, data: Any, tables: Mapping[str, Mapping[str
     key, owner = str(spot.path[-1]), spot.owner
     assert owner is not None
     keys = list(hints(owner))
-    message, remedy = "unknown key", ""
-    advice = None
-    if issubclass(owner, Engine) and not same_letters(key, keys):
-        parent = _at(data, spot.path[:-1])
-        if isinstance(parent, dict):
-            advice = option_advice(key, value, parent, tables.get(str(parent.get("name"))))
-    near = closest(key, keys)
-    if advice and not (near and advice[0] == "unknown key"):
+    near = same_letters(key, keys)
+    engine = _at(data, spot.path[:-1]) if issubclass(owner, Engine) and not near else None
+    table = tables.get(str(engine.get("name"))) if isinstance(engine, dict) else None
+    if isinstance(engine, dict) and (advice := option_advice(key, value, engine, table)):
         message, remedy = advice
-    elif near:
-        remedy = f"did you mean {near}?"
-    elif other := next((one for one in spot.siblings if key in hints(one)), None):
-        remedy = f"it goes with {_form(other, owner)}"
-    elif inner := _inside(key, owner):
-        remedy = f"it belongs in {inner}"
     else:
-        remedy = f"allowed: {_listed(keys)}"
+        message, remedy = "unknown key", ""
+        if near := near or closest(key, keys):
+            remedy = f"did you mean {near}?"
+        elif other := next((one for one in spot.siblings if key in hints(one)), None):
+            remedy = f"it goes with {_form(other, owner)}"
+        elif inner := _inside(key, owner):
+            remedy = f"it belongs in {inner}"
+        elif isinstance(engine, dict) and (option := nearest_option(key, engine, table)):
+            remedy = f"did you mean the option {option}? It goes into extraArgs"
+        else:
+            remedy = f"allowed: {_listed(keys)}"
     return Found(code="CFG004", path=spot.path, message=message, remedy=remedy, at_key=True)
 
 

@@ -73,11 +73,11 @@ class Model(Spec):
 
     id: HuggingFaceId
     """Repository on the Hugging Face Hub."""
-    revision: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w./-]+$")]
+    revision: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_./-]+$")]
     """The commit (40 hexadecimal digits) to serve; a branch or tag can change under you."""
     volume: DnsLabel | None = None
     """The volume that holds the weights; without one each pod downloads them when it starts."""
-    path: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)*$")] | None = None
+    path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")] | None = None
     """Folder of the weights inside an existing claim; `<model>/<revision>` when left out."""
     architecture: str | None = None
     """Row of the architecture catalogue; found by id when left out."""

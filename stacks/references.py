@@ -6,8 +6,10 @@ from typing import Any
 
 from catalog.models import models
 from stacks.config import StackConfig
+from stacks.messages import shown
 from stacks.nearest import closest
-from stacks.problem import Path, quoted
+from stacks.problem import Path
+from stacks.secret_values import looks_secret
 
 _MOST_NAMES = 12
 
@@ -60,16 +62,20 @@ def _errors(names: Names, other: Names) -> Iterator[tuple[Path, str]]:
 def _absent(kind: str, name: str, known: Iterable[str], section: str) -> str:
     there = sorted(known)
     if near := closest(name, there):
-        return f"there is no {kind} {quoted(name)}; did you mean {near}?"
+        return f"there is no {kind} {shown(name)}; did you mean {_plain(near)}?"
     if section == "catalogue":
         return (
-            f"there is no {kind} {quoted(name)} in the catalogue; name the model's config.json under config, "
+            f"there is no {kind} {shown(name)} in the catalogue; name the model's config.json under config, "
             "or add a row under catalog.models"
         )
     if not there:
-        return f"there is no {kind} {quoted(name)}: {section} is empty"
-    listed = ", ".join(there[:_MOST_NAMES]) + (", ..." if len(there) > _MOST_NAMES else "")
-    return f"there is no {kind} {quoted(name)}; {section} has {listed}"
+        return f"there is no {kind} {shown(name)}: {section} is empty"
+    listed = ", ".join(_plain(one) for one in there[:_MOST_NAMES]) + (", ..." if len(there) > _MOST_NAMES else "")
+    return f"there is no {kind} {shown(name)}; {section} has {listed}"
+
+
+def _plain(name: str) -> str:
+    return name if name.isprintable() and not looks_secret(name) else shown(name)
 
 
 def _names(config: StackConfig) -> Names:

@@ -92,9 +92,7 @@ def eks_group(
         usd_per_hour=usd,
         price_basis=basis,
         price_source=source,
-        other_price=_dearest(
-            spec.instance_types, "on-demand" if spec.capacity == "spot" else "spot", region, prices
-        ),
+        other_price=_dearest(spec.instance_types, "on-demand" if spec.capacity == "spot" else "spot", region, prices),
     )
 
 

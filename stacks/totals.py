@@ -89,9 +89,13 @@ def group_scale(group: NodeGroup, nodes: int | None, usd_per_node: float | None)
 def summed(parts: Sequence[Scale]) -> Scale:
     """Their sum; what is unknown in one part is unknown in the sum."""
     least, now, most = (
-        None if None in column else sum(one for one in column if one is not None)
-        for column in zip(*((one.least, one.now, one.most) for one in parts), strict=True)
-    ) if parts else (0.0, 0.0, 0.0)
+        (
+            None if None in column else sum(one for one in column if one is not None)
+            for column in zip(*((one.least, one.now, one.most) for one in parts), strict=True)
+        )
+        if parts
+        else (0.0, 0.0, 0.0)
+    )
     return Scale(least=least, now=now, most=most)
 
 

@@ -302,13 +302,18 @@ def test_the_projects_folder_is_that_of_pulumi_yaml(write: Write, tmp_path: Path
         ("empty.json", b"{}", "config.json of mistralai/Mistral-7B-Instruct-v0.3: num_attention_heads is missing"),
         (
             "odd.json",
-            CONFIG_JSON.replace("512", '512, "head_dim": "x"').encode(),
-            "holds a value of a form that no config",
+            CONFIG_JSON.replace("512", '512, "head_dim": [1]').encode(),
+            "config.json has",
         ),
         (
             "huge.json",
             CONFIG_JSON.replace("512", "9" * 400).encode(),
             "holds a number of 400 digits, which no config.json has",
+        ),
+        (
+            "text.json",
+            CONFIG_JSON.replace('"num_attention_heads": 4', '"num_attention_heads": "x"').encode(),
+            'num_attention_heads is "x", and must be a number',
         ),
         (".", None, '"." can\'t be read'),
     ],

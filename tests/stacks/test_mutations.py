@@ -356,7 +356,7 @@ def test_any_bytes(content: bytes) -> None:
     loads_or_says_why(content)
 
 
-@mutations(300)
+@mutations(200)
 @given(
     st.dictionaries(
         st.sampled_from([*CONFIG_JSON, *OTHER_FIELDS]), st.one_of(st.integers(1, 300), numbers, junk), max_size=3

@@ -100,6 +100,18 @@ def test_a_name_that_both_stacks_declare_is_an_error_where_it_stands() -> None:
     assert errors(here, other) == {("nodeGroups", "lab"): words, ("volumes", "weights"): words}
 
 
+def test_names_that_could_break_a_terminal_or_are_secret_are_not_printed() -> None:
+    token = "hf_" + "a1B2" * 8
+    found = unresolved(
+        names_in(
+            {"models": {"a\nb": {}, token: {}}, "workloads": {"w": {"model": "a-b"}, "x": {"model": token + "c"}}}
+        ),
+        None,
+    )
+    assert dict(found)["workloads", "w", "model"].endswith('did you mean "a\\nb"?')
+    assert not any("\n" in words or token in words for _, words in found)
+
+
 def test_names_are_read_from_anything() -> None:
     for data in (
         None,
