@@ -3,6 +3,7 @@
 Exit codes: 0 fine, 1 problems in the stack, 2 wrong usage.
 """
 
+import gc
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -188,6 +189,8 @@ def diff(
 
 def main() -> None:
     """Entry point. Wrong usage exits with 2, as click does."""
+    # The process is short: the collector would only walk a growing heap again and again.
+    gc.disable()
     app(prog_name=PROJECT)
 
 

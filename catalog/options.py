@@ -121,6 +121,7 @@ def _flipped(name: str) -> str:
     return name.replace("--disable-", "--enable-", 1)
 
 
+@cache
 def _files(engine: str) -> dict[str, str]:
     prefix = f"{engine}_options_"
     return {file.removeprefix(prefix).removesuffix(".json"): file for file in rows.files(f"{prefix}*.json")}

@@ -17,6 +17,11 @@ def checked_stack() -> Stack:
 
     Raises pulumi.RunError with every error of the configuration and of the rules; warnings go to the engine's log.
     """
+    if is_config_secret(f"{pulumi.get_project()}:stack"):
+        raise pulumi.RunError(
+            "llm-serving:stack holds a secret, and would put it into every resource in plain text; name an existing Secret "
+            "under huggingFaceToken, or a key of its own (configSecret)"
+        )
     loaded = loader.load_object(
         pulumi.Config().require_object("stack"),
         stack=pulumi.get_stack(),

@@ -23,7 +23,7 @@ PATTERNS: dict[str, str] = {
     ),
     r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable (letters, digits and _, no digit first)",
     r"^[A-Z]{3}[0-9]{3}$": "the code of a rule, such as MEM002",
-    r"^[A-Za-z0-9][\w.-]*/[\w.-]+$": "a Hugging Face repository, such as mistralai/Mistral-7B-Instruct-v0.3",
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+$": "a Hugging Face repository, such as mistralai/Mistral-7B-Instruct-v0.3",
     r"^[A-Za-z][A-Za-z0-9_.-]*$": "a configuration key without the namespace, such as hfToken",
     r"^fs-[0-9a-z-]+$": "the id of a file system, such as fs-0123456789abcdef0",
     r"^subnet-[0-9a-z-]+$": "the id of a subnet, such as subnet-0a1b2c3d4e5f60718",
@@ -40,8 +40,8 @@ PATTERNS: dict[str, str] = {
     r"^[0-9a-fA-F.:]+/[0-9]{1,3}$": "an address range, such as 10.0.0.0/16",
     r"^[^/\s]+/[^/\s]+/[^/\s]+$": "organization/project/stack",
     r"^[^/\\]+\.ya?ml$": "the name of a stack file in the same folder, such as Pulumi.dev-infra.yaml",
-    r"^[0-9A-Za-z][\w.+-]*$": "a release, such as 0.33.0 (letters, digits, . + - and _)",
-    r"^[\w.:/-]+$": "an image, such as registry.example.com/vllm/vllm-openai",
+    r"^[0-9A-Za-z][A-Za-z0-9_.+-]*$": "a release, such as 0.33.0 (letters, digits, . + - and _)",
+    r"^[A-Za-z0-9_.:/-]+$": "an image, such as registry.example.com/vllm/vllm-openai",
     r"^sha256:[0-9a-f]{64}$": "a digest: sha256: and 64 hexadecimal digits",
 }
 """What each pattern of the stack file's types means; a test fails when one is missing."""

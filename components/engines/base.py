@@ -72,9 +72,9 @@ class Engine(Spec, ABC):
     """Base of the engines. A subclass adds `name: Literal[...]`, its options, and the facts below."""
 
     name: str
-    version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][\w.+-]*$", max_length=60)]
+    version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][A-Za-z0-9_.+-]*$", max_length=60)]
     """The exact release, for example 0.33.0; it picks the image tag and the table of options."""
-    image: Annotated[str, Field(pattern=r"^[\w.:/-]+$")] | None = None
+    image: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]+$")] | None = None
     """Another image than the official one, without a tag when it should get the official tag."""
     image_digest: ImageDigest | None = None
     """Digest that pins the image's content."""

@@ -56,6 +56,10 @@ _ONE_GPU = engine("resources", "limits", "nvidia.com/gpu", to=1)
 _NO_STRATEGY = deployment("spec", "strategy", to=REMOVE)
 _SECOND = {"name": "sidecar", "image": "envoyproxy/envoy:v1.36.2"}
 _GPU_POD_ELSEWHERE = deployment("metadata", "namespace", to="other")
+_ONE_AVAILABLE: tuple[Change, ...] = (
+    ("PodDisruptionBudget", ("spec", "maxUnavailable"), REMOVE),
+    ("PodDisruptionBudget", ("spec", "minAvailable"), 1),
+)
 
 CASES = [
     # images-pinned
@@ -146,6 +150,17 @@ CASES = [
         engine("securityContext", "runAsNonRoot", to=True),
     ),
     passing("pod-security-restricted", deployment(*POD, "hostNetwork", to=False)),
+    passing(
+        "pod-security-restricted",
+        deployment(*POD, "hostNetwork", to=True),
+        deployment("metadata", "namespace", to="kube-system"),
+    ),
+    refused(
+        "images-pinned",
+        engine("image", to="vllm/vllm-openai:latest"),
+        deployment("metadata", "namespace", to="kube-system"),
+        says="moves",
+    ),
     unknown("pod-security-restricted", "Deployment", *ENGINE, "securityContext", "allowPrivilegeEscalation"),
     unknown("pod-security-restricted", "Deployment", *POD, "hostNetwork"),
     unknown("pod-security-restricted", "Deployment", *POD, "securityContext", "runAsUser"),
@@ -204,6 +219,18 @@ CASES = [
         engine("command", to=REMOVE),
     ),
     unknown("vllm-shared-memory-size", "Deployment", *POD, "volumes", 0, "emptyDir", "sizeLimit"),
+    refused(
+        "gpu-shared-memory",
+        engine("volumeMounts", 0, to=REMOVE),
+        engine("resources", "limits", "nvidia.com/gpu", to=2),
+        says="2 GPUs",
+    ),
+    refused(
+        "vllm-shared-memory-size",
+        deployment(*POD, "volumes", 0, "emptyDir", "sizeLimit", to="640Mi"),
+        engine("resources", "limits", "nvidia.com/gpu", to=2),
+        says=("641Mi", "2 workers"),
+    ),
     # gpu-rollout-progresses
     refused("gpu-rollout-progresses", _NO_STRATEGY, says=("2 replicas", "1 pod", "4 spare GPUs")),
     refused(
@@ -305,6 +332,23 @@ CASES = [
         "budgets-let-drains-pass",
         ("PodDisruptionBudget", ("spec", "maxUnavailable"), REMOVE),
         ("PodDisruptionBudget", ("spec", "minAvailable"), 1),
+    ),
+    # Without a number of its own it has one replica, or as many as the autoscaler says.
+    refused(
+        "budgets-let-drains-pass",
+        *_ONE_AVAILABLE,
+        deployment("spec", "replicas", to=REMOVE),
+        without="HorizontalPodAutoscaler",
+        says="Deployment has 1 replicas",
+    ),
+    passing("budgets-let-drains-pass", *_ONE_AVAILABLE, deployment("spec", "replicas", to=REMOVE)),
+    passing("budgets-let-drains-pass", *_ONE_AVAILABLE, deployment("spec", "replicas", to=0)),
+    passing("budgets-let-drains-pass", *_ONE_AVAILABLE, deployment("spec", "replicas", to=1), _GPU_POD_ELSEWHERE),
+    passing(
+        "budgets-let-drains-pass",
+        *_ONE_AVAILABLE,
+        deployment("spec", "replicas", to=1),
+        ("PodDisruptionBudget", ("spec", "selector", "matchLabels", "app"), "another"),
     ),
     unknown("budgets-let-drains-pass", "PodDisruptionBudget", "spec", "maxUnavailable"),
     # gpu-workloads-isolated
@@ -409,6 +453,8 @@ CASES = [
     refused("gpu-budget", says="NodeGroup 2 x", config={"maxUsdPerHour": 0.01}),
     passing("gpu-budget", config={"maxUsdPerHour": 20, "usdPerHour": {"p4de.24xlarge": 10}}),
     passing("gpu-budget"),
+    passing("gpu-budget", ("NodeGroup", ("instanceTypes",), ["p99.48xlarge"]), config={"maxUsdPerHour": 1}),
+    passing("gpu-budget", ("NodeGroup", ("scalingConfig", "maxSize"), 0), config={"maxUsdPerHour": 1}),
     Case(
         policy="gpu-budget",
         changes=(("NodeGroup", ("scalingConfig", "maxSize"), UNKNOWN),),

@@ -83,6 +83,10 @@ _OBJECTS: dict[str, tuple[str, dict[str, Any]]] = {
         "kubernetes:policy/v1:PodDisruptionBudget",
         {"metadata": _META, "spec": {"maxUnavailable": 1, "selector": {"matchLabels": _LABELS}}},
     ),
+    "HorizontalPodAutoscaler": (
+        "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
+        {"metadata": _META, "spec": {"minReplicas": 2, "maxReplicas": 4}},
+    ),
     "PersistentVolumeClaim": (
         "kubernetes:core/v1:PersistentVolumeClaim",
         {"metadata": {"name": "weights", "namespace": NAMESPACE}, "spec": {"accessModes": ["ReadWriteMany"]}},

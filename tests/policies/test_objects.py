@@ -62,6 +62,11 @@ def test_kserve_has_one_more_container_under_model() -> None:
     assert pod.gpus() == 1
 
 
+def test_kserve_without_a_model_has_its_containers_only() -> None:
+    (pod,) = pods(resource("kubernetes:serving.kserve.io/v1beta1:InferenceService", {"spec": {"predictor": GPU}}))
+    assert [one.path for one in pod.containers()] == ["spec.predictor.containers[0]"]
+
+
 @pytest.mark.parametrize(
     "token",
     [

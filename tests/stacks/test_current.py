@@ -52,3 +52,9 @@ def test_warnings_go_to_the_engines_log() -> None:
 def test_a_missing_stack_is_told_in_one_line() -> None:
     with pytest.raises(ProgramError, match="llm-serving:stack"):
         started({})
+
+
+def test_a_secret_inside_the_stack_is_refused() -> None:
+    config = engine_config()
+    with pytest.raises(ProgramError, match="holds a secret"):
+        run(ROOT / "__main__.py", project="llm-serving", stack="local", config=config, config_secret_keys=[*config])
