@@ -11,10 +11,13 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/installed-requirements.txt
 DEV := $(VENV)/installed-requirements-dev.txt
 LAUNCHER := $(BIN)/llm-serving
+# The policy pack's own environment: see policies/requirements.in.
+PACK := policies/.venv
+PACK_RUN := $(PACK)/installed-requirements.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help preview check test schema rules golden bench accuracy lock clean FORCE
+.PHONY: help preview check test policies schema rules golden bench accuracy lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -27,7 +30,7 @@ check: $(DEV) ## formatting, lint and types of the whole tree
 	$(BIN)/ruff check .
 	$(BIN)/ty check
 
-test: $(DEV) $(LAUNCHER) ## the whole default test suite
+test: $(DEV) $(PACK_RUN) $(LAUNCHER) ## the whole default test suite
 	@$(BIN)/python -m pytest $(ARGS)
 
 golden: $(DEV) $(LAUNCHER) ## rewrite tests/golden from what the program prints now
@@ -38,6 +41,8 @@ schema: $(LAUNCHER) ## rewrite the JSON Schema of the stack files
 
 rules: $(LAUNCHER) ## rewrite docs/rules.md
 	@$(LAUNCHER) rules --format markdown > docs/rules.md.new && mv docs/rules.md.new docs/rules.md
+
+policies: $(PACK_RUN) ## the environment of the policy pack, for pulumi preview --policy-pack policies
 
 bench: $(DEV) $(LAUNCHER) ## CPU seconds and memory of check and plan, beside the floor
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -52,9 +57,10 @@ lock: ## pin and hash requirements*.in again (needs uv)
 	@command -v $(UV) > /dev/null || { echo "make lock: uv is not on PATH; install it ($(PYTHON) -m pip install uv) or name it with UV=..." >&2; exit 1; }
 	$(COMPILE) requirements.in --output-file requirements.txt
 	$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+	$(COMPILE) policies/requirements.in --output-file policies/requirements.txt
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info llm-serving.schema.json.new
+	rm -rf $(VENV) $(PACK) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info llm-serving.schema.json.new
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # $(1) is an interpreter, $(2) what to do when it is too old. Every Python since 2.6 can run this.
@@ -70,23 +76,30 @@ $(BIN)/python:
 	@echo "creating $(VENV) ..." >&2
 	@"$(PYTHON)" -m venv --clear $(VENV)
 
-# Wheels only: nothing is compiled here but bytecode, without which importing the SDKs takes seconds instead of a moment.
+# $(1) is what, $(2) the environment. Wheels only: nothing is compiled here but bytecode, without which importing the SDKs takes seconds instead of a moment.
 define install
 @set -e; cmp -s $< $@ || { \
-	$(BIN)/python -c '$(call too_old,$(VENV),Run make clean and start again)'; \
-	$(BIN)/python -c 'import pip' 2> /dev/null || $(BIN)/python -m ensurepip > /dev/null; \
-	echo "installing $(1) ..." >&2; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --compile -r $<; \
+	$(2)/bin/python -c '$(call too_old,$(2),Run make clean and start again)'; \
+	$(2)/bin/python -c 'import pip' 2> /dev/null || $(2)/bin/python -m ensurepip > /dev/null; \
+	echo "installing $(1) into $(2) ..." >&2; \
+	$(2)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --compile -r $<; \
 	cp $< $@; \
 }
 @touch $@
 endef
 
 $(RUN): requirements.txt | $(BIN)/python
-	$(call install,the run-time packages into $(VENV) (about a minute$(comma) once))
+	$(call install,the run-time packages (about a minute$(comma) once),$(VENV))
 
 $(DEV): requirements-dev.txt $(RUN)
-	$(call install,the test packages into $(VENV) (about half a minute$(comma) once))
+	$(call install,the test packages (about half a minute$(comma) once),$(VENV))
+
+$(PACK)/bin/python: | $(BIN)/python
+	@echo "creating $(PACK) ..." >&2
+	@$(BIN)/python -m venv --clear $(PACK)
+
+$(PACK_RUN): policies/requirements.txt | $(PACK)/bin/python
+	$(call install,the packages of the policy pack (about half a minute$(comma) once),$(PACK))
 
 comma := ,
 

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 from catalog.engine_support import table
+from preflight.container_facts import DEVICE_VARIABLES
 from preflight.engine_facts import Tables, engine_path, vllm_workloads
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
-
-_DEVICES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 
 
 def _unread(facts: Facts) -> Iterator[Finding]:
@@ -37,7 +36,7 @@ def _unread(facts: Facts) -> Iterator[Finding]:
 
 def _devices(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
-        for name in _DEVICES:
+        for name in DEVICE_VARIABLES:
             if name in workload.env:
                 path = workload_path(workload, "env", name)
                 yield Finding(

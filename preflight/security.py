@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterator
 
 from components.resolved import Workload
+from preflight.container_facts import moving_tag, trusts_remote_code
 from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 
-_MOVING_TAGS = frozenset({"latest", "nightly", "main", "master", "dev", "edge", "stable"})
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_SHORT_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 
 def _gated(facts: Facts) -> Iterator[Finding]:
@@ -47,11 +46,8 @@ def _moving_tag(facts: Facts) -> Iterator[Finding]:
 
 
 def _moving(image: str, path: Path, pin: str) -> Iterator[Finding]:
-    name, _, digest = image.partition("@")
-    tag = name.rpartition("/")[2].partition(":")[2] or "latest"
-    words = tag.lower().removeprefix("v").split("-")
-    # nightly-<commit> is one build and stays.
-    if digest or not _MOVING_TAGS.intersection(words) or any(_SHORT_COMMIT.fullmatch(word) for word in words):
+    tag = moving_tag(image)
+    if tag is None:
         return
     yield Finding(
         path=path,
@@ -95,10 +91,8 @@ def _remote_code(facts: Facts) -> Iterator[Finding]:
 def _trusting(workload: Workload) -> Path | None:
     if getattr(workload.engine, "trust_remote_code", None):
         return workload_path(workload, "engine", "trustRemoteCode")
-    for index, word in enumerate(workload.engine.extra_args):
-        if word.replace("_", "-").split("=")[0] == "--trust-remote-code":
-            return workload_path(workload, "engine", "extraArgs", index)
-    return None
+    index = trusts_remote_code(workload.engine.extra_args)
+    return None if index is None else workload_path(workload, "engine", "extraArgs", index)
 
 
 RULES = (

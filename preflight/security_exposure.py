@@ -1,15 +1,14 @@
 """SEC: secrets in plain sight, who may call, and known vulnerabilities."""
 
-import ipaddress
 from collections.abc import Iterator
 
 from catalog import advisories
 from catalog.options import versions
 from components.resolved import Workload
+from preflight.container_facts import SECRET_OPTIONS, network, option_name
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
 from stacks.secret_values import plain_secrets
 
-_SECRET_OPTIONS = {"--api-key": "VLLM_API_KEY", "--hf-token": "HF_TOKEN"}
 _WIDEST_V4, _WIDEST_V6 = 16, 32
 """Prefix lengths of public ranges below which a warning is due: more than 65,536 IPv4 addresses, or more than one provider's IPv6 block."""
 _MOST_NAMED = 3
@@ -39,8 +38,8 @@ def _plain_secret(facts: Facts) -> Iterator[Finding]:
 def _secret_option(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
         for index, word in enumerate(workload.engine.extra_args):
-            name = word.split("=", 1)[0].replace("_", "-")
-            if name not in _SECRET_OPTIONS:
+            name = option_name(word)
+            if name not in SECRET_OPTIONS:
                 continue
             if name == "--hf-token":
                 remedy = "leave it out and set huggingFaceToken: the pod gets HF_TOKEN from a Secret"
@@ -60,16 +59,16 @@ def _open(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
         for index, peer in enumerate(workload.allow_from):
             cidr = peer.get("ipBlock", {}).get("cidr")
-            network = _network(cidr) if cidr else None
-            if network is None or network.is_private:
+            found = network(cidr) if cidr else None
+            if found is None or found.is_private:
                 continue
-            everybody = network.prefixlen == 0
-            if not everybody and network.prefixlen >= (_WIDEST_V4 if network.version == 4 else _WIDEST_V6):
+            everybody = found.prefixlen == 0
+            if not everybody and found.prefixlen >= (_WIDEST_V4 if found.version == 4 else _WIDEST_V6):
                 continue
             who = (
                 "everybody who can reach a node or pod address"
                 if everybody
-                else f"{network.num_addresses:,} public addresses"
+                else f"{found.num_addresses:,} public addresses"
             )
             yield Finding(
                 path=workload_path(workload, "allowFrom", index, "cidr"),
@@ -84,13 +83,6 @@ def _open(facts: Facts) -> Iterator[Finding]:
                 ),
                 severity=None if everybody else "warning",
             )
-
-
-def _network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    try:
-        return ipaddress.ip_network(cidr, strict=False)
-    except ValueError:
-        return None
 
 
 def _advisories(facts: Facts) -> Iterator[Finding]:

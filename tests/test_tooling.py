@@ -21,6 +21,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("requirements.txt", "requirements-dev.txt")
+PACK_LOCK = "policies/requirements.txt"
+"""The policy pack has an environment of its own."""
 PLATFORMS = [
     {
         "python_version": python,
@@ -79,7 +81,7 @@ def _set_for(platform: dict[str, str], locks: tuple[str, ...]) -> dict[str, str]
     return {pin.name: pin.version for lock in locks for pin in _pins(lock) if pin.applies(platform)}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, PACK_LOCK])
 def test_a_lock_pins_and_hashes_every_package_and_holds_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text("utf-8")
     assert "://" not in text
@@ -186,7 +188,7 @@ def test_every_github_action_is_pinned_by_commit() -> None:
 FAKE_PYTHON = """#!/bin/sh
 echo "$*" >> "$LOG"
 case "$*" in
-  *"-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+  *"-m venv"*) for folder; do :; done; mkdir -p "$folder/bin" && cp "$0" "$folder/bin/python" ;;
   *version_info*) [ -z "$TOO_OLD" ] || { echo "$TOO_OLD" >&2; exit 1; } ;;
   *ensurepip*) [ -z "$NO_VENV" ] || exit 1 ;;
 esac
@@ -199,7 +201,8 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "python.log"
-        for name in ("Makefile", *LOCKS):
+        (folder / "policies").mkdir()
+        for name in ("Makefile", *LOCKS, PACK_LOCK):
             shutil.copy(ROOT / name, folder / name)
         python = folder / "python"
         python.write_text(FAKE_PYTHON)
@@ -232,8 +235,8 @@ def test_make_installs_once_and_again_only_when_a_lock_changes(checkout: Checkou
     assert checkout.make(".venv/bin/llm-serving").returncode == 0
     assert checkout.installs() == ["requirements.txt"]
     assert checkout.make("test").returncode == 0
-    assert checkout.installs() == ["requirements-dev.txt"]
-    for lock in LOCKS:
+    assert checkout.installs() == ["requirements-dev.txt", PACK_LOCK]
+    for lock in (*LOCKS, PACK_LOCK):
         os.utime(checkout.folder / lock)
     assert checkout.make("test").returncode == 0
     assert checkout.installs() == []
@@ -247,7 +250,7 @@ def test_make_installs_once_and_again_only_when_a_lock_changes(checkout: Checkou
 def test_make_installs_by_hash_from_wheels_and_compiles_to_bytecode(checkout: Checkout) -> None:
     checkout.make("test")
     commands = [line for line in checkout.log.read_text().splitlines() if "pip install" in line]
-    assert len(commands) == 2
+    assert len(commands) == 3
     for command in commands:
         assert {"--require-hashes", "--only-binary", "--compile"} <= set(command.split())
 
@@ -315,6 +318,7 @@ def test_the_version_check_of_the_makefile_runs_and_names_the_remedy(checkout: C
         ("test", ".venv/bin/python -m pytest"),
         ("golden", ".venv/bin/python -m pytest --update-golden"),
         ("schema", ".venv/bin/llm-serving schema"),
+        ("policies", "policies/.venv/bin/python -m pip install"),
         ("bench", ".venv/bin/python -m benchmarks"),
         ("accuracy", ".venv/bin/python -m benchmarks.accuracy"),
         ("lock", "pip compile --quiet --universal --python-version 3.11 --generate-hashes"),
