@@ -1,18 +1,16 @@
 """`make bench`: check and plan of growing stacks beside a bare SDK program and the import floor, side by side in one run."""
 
 import argparse
-import json
-import subprocess
+import multiprocessing
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.generate import stack_file
-from benchmarks.measure import ROOT, Cost, measure, python
+from benchmarks.generate import recorded, stack_file
+from benchmarks.measure import CLI, Cost, measure, python
 
 SIZES = (1, 10, 100, 1000)
-CLI = (str(ROOT / ".venv" / "bin" / "llm-serving"),)
 # What `plan dev` loads besides our own modules; the floor below which no plan can be.
 FLOOR = (
     "import typer, rich.console, rich.table, yaml, pydantic, pulumi, pulumi_kubernetes as k, pulumi_aws as a; "
@@ -38,30 +36,20 @@ def main() -> None:
         for size in given.sizes:
             place = folder / str(size)
             place.mkdir()
-            path = str(stack_file(size, place))
+            path = str(_apart(stack_file, size, place))
             commands[f"check {size}"] = python(*CLI, "check", path)
             commands[f"plan {size}"] = python(*CLI, "plan", path)
-            commands[f"bare {size}"] = python("-m", "benchmarks.bare", str(_recorded(path, place)))
+            commands[f"bare {size}"] = python("-m", "benchmarks.bare", str(_apart(recorded, path, place)))
         small = {key: value for key, value in commands.items() if not key.endswith(" 1000")}
         costs = measure(small, given.runs)
         costs |= measure({key: value for key, value in commands.items() if key not in small}, min(given.runs, 2))
     _report(costs, given.sizes)
 
 
-def _recorded(path: str, place: Path) -> Path:
-    """The resources of a plan, without markers, for the bare program."""
-    found = subprocess.run(python(*CLI, "plan", path, "--format", "json"), capture_output=True, text=True, check=True)
-    rows: list[dict[str, object]] = []
-
-    def visit(nodes: list[dict], parent: str) -> None:
-        for node in nodes:
-            rows.append({key: node[key] for key in ("urn", "type", "name", "inputs")} | {"parent": parent})
-            visit(node["children"], node["urn"])
-
-    visit(json.loads(found.stdout)["resources"], "")
-    target = place / "resources.json"
-    target.write_text(json.dumps(rows), encoding="utf-8")
-    return target
+def _apart(function: Callable[..., Path], *arguments: object) -> Path:
+    """Runs it in a process of its own: a child's peak memory starts at its parent's, so this one must stay small."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
 
 
 def _report(costs: dict[str, Cost], sizes: list[int]) -> None:

@@ -46,10 +46,10 @@ class Monitor:
     def RegisterResourceOutputs(self, _request: Any) -> None: ...
 
     def GetDeploymentInfo(self, _request: Any) -> Any:
-        return MESSAGES.GetDeploymentInfoResponse(supported_features=[0])
+        return MESSAGES.DeploymentInfo(supportedFeatures=[0])
 
-    def SupportsFeature(self, request: Any) -> Any:
-        return MESSAGES.SupportsFeatureResponse(hasSupport=request.id in ("secrets", "resourceReferences"))
+    def SupportsFeature(self, _request: Any) -> Any:
+        return MESSAGES.SupportsFeatureResponse(hasSupport=False)
 
     def SignalAndWaitForShutdown(self, _request: Any) -> None: ...
 

@@ -50,3 +50,4 @@ def python(*words: str) -> list[str]:
 
 
 ROOT = Path(__file__).resolve().parent.parent
+CLI = (str(ROOT / ".venv" / "bin" / "llm-serving"),)

@@ -70,6 +70,8 @@ class GpuNodeGroup(pulumi.ComponentResource):
     """ARN of the nodes' IAM role."""
     arn: pulumi.Output[str]
     """ARN of the group."""
+    node_group: aws.eks.NodeGroup
+    """The group itself, for what must wait for its nodes."""
 
     def __init__(self, name: str, args: GpuNodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-serving:index:GpuNodeGroup", name, None, opts)
@@ -120,6 +122,7 @@ class GpuNodeGroup(pulumi.ComponentResource):
                 ),
             ),
         )
+        self.node_group = group
         self.node_group_name = group.node_group_name
         self.arn = group.arn
         self.register_outputs({"node_group_name": self.node_group_name, "role_arn": self.role_arn, "arn": self.arn})

@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 
 from components import network_policy
 from components.download_job import job_labels, job_spec
-from components.infrastructure import StorageClass, Volume
+from components.infrastructure import Download, StorageClass, Volume
 from components.pods import PART_OF
 from components.spec import Manifest, mebibytes
 
@@ -36,16 +36,20 @@ class ModelVolume(pulumi.ComponentResource):
 
     claim_name: pulumi.Output[str]
     """Name of the claim that pods mount."""
+    filled: tuple[pulumi.Resource, ...]
+    """What pods must wait for: the download Jobs, or the claim where nothing is downloaded; nothing for an existing claim."""
 
     def __init__(self, name: str, args: ModelVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-serving:index:ModelVolume", name, None, opts)
         volume = args.volume
         if volume.created:
-            self.claim_name = self._claim(name, args).metadata.name
-            for download in volume.downloads:
-                self._download(f"{name}-{download.model}", args, download)
+            claim = self._claim(name, args)
+            self.claim_name = claim.metadata.name
+            jobs = (self._download(f"{name}-{one.model}", args, one) for one in volume.downloads)
+            self.filled = tuple(jobs) or (claim,)
         else:
             self.claim_name = pulumi.Output.from_input(volume.claim_name)
+            self.filled = ()
         self.register_outputs({"claim_name": self.claim_name})
 
     def _claim(self, name: str, args: ModelVolumeArgs) -> k8s.core.v1.PersistentVolumeClaim:
@@ -75,7 +79,7 @@ class ModelVolume(pulumi.ComponentResource):
             ),
         )
 
-    def _download(self, name: str, args: ModelVolumeArgs, download: Any) -> None:
+    def _download(self, name: str, args: ModelVolumeArgs, download: Download) -> k8s.batch.v1.Job:
         labels = job_labels(download)
         metadata: Manifest = {"name": download.name, "namespace": args.namespace, "labels": labels}
         policy = k8s.networking.v1.NetworkPolicy(
@@ -84,7 +88,7 @@ class ModelVolume(pulumi.ComponentResource):
             spec=network_policy.download_policy({"app.kubernetes.io/instance": download.name}),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        k8s.batch.v1.Job(
+        return k8s.batch.v1.Job(
             name,
             metadata=metadata,
             spec=job_spec(download, self.claim_name, args.token),

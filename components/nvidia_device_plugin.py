@@ -46,11 +46,14 @@ class NvidiaDevicePlugin(pulumi.ComponentResource):
     namespace: pulumi.Output[str]
     """Namespace of the release, created with it when missing."""
 
+    release: k8s.helm.v3.Release
+    """The release itself, for what must wait for GPUs to be offered."""
+
     def __init__(self, name: str, args: NvidiaDevicePluginArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-serving:index:NvidiaDevicePlugin", name, None, opts)
         plugin = args.plugin
         oci = plugin.repository.startswith("oci://")
-        k8s.helm.v3.Release(
+        self.release = k8s.helm.v3.Release(
             name,
             name=RELEASE_NAME,
             chart=f"{plugin.repository.rstrip('/')}/{RELEASE_NAME}" if oci else RELEASE_NAME,

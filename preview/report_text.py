@@ -36,32 +36,27 @@ def print_report(console: Console, report: Report, tree: Iterable[str] | None) -
         console.print("none")
     _section(console, "Fit (GiB on each GPU)")
     _print_table(console, fit_table(report))
-    for line in basis_lines(report):
-        console.print(Text(line, style="dim"))
+    _lines(console, basis_lines(report), "dim")
     _section(console, "Placement")
     _print_table(console, placement_table(report))
-    for line in start_lines(report):
-        console.print(Text(line, style="dim"))
+    _lines(console, start_lines(report), "dim")
     _section(console, "Cost (US dollars per hour)")
     _print_table(console, _filled(GROUP_COLUMNS, group_rows(report.costs)))
     if report.costs.workloads:
         console.print()
         _print_table(console, _filled(WORKLOAD_COLUMNS, workload_rows(report.costs)))
         console.print()
-    for line in price_lines(report.costs):
-        console.print(Text(line, style="dim"))
+    _lines(console, price_lines(report.costs), "dim")
     console.print(Text(total_line(report)))
     if lines := suggestion_lines(report):
         _section(console, "Suggestions")
-        for line in lines:
-            console.print(Text(line))
+        _lines(console, lines)
     if tree is not None:
         _section(console, "Resources")
-        for line in tree:
-            console.print(Text(line))
+        _lines(console, tree)
         for name, request in report.requests.items():
             _section(console, f"Ask {name}, once it is deployed")
-            console.print(Text(request))
+            _lines(console, [request])
 
 
 def fit_table(report: Report) -> Table:
@@ -136,13 +131,23 @@ def _print_table(console: Console, table: Table) -> None:
         return
     with console.capture() as capture:
         console.print(table)
-    for line in capture.get().splitlines():
-        console.print(Text(line.rstrip()))
+    _lines(console, [line.rstrip() for line in capture.get().splitlines()])
+
+
+def _lines(console: Console, lines: Iterable[str], style: str = "") -> None:
+    """Lines as they are. Where nothing is coloured they needn't go through rich, which takes longer than all the rest."""
+    lines = list(lines)
+    if not lines:
+        return
+    if style and console.is_terminal:
+        console.print(Text("\n".join(lines), style=style))
+    else:
+        print("\n".join(lines), file=console.file)
 
 
 def _section(console: Console, title: str) -> None:
-    console.print()
-    console.print(Text(title, style="bold"))
+    _lines(console, [""])
+    _lines(console, [title], "bold")
 
 
 def _table(*columns: str) -> Table:

@@ -35,12 +35,17 @@ def deploy(stack: Stack) -> dict[str, Any]:
     plugins = []
     if stack.device_plugin and needs_device_plugin(list(stack.node_groups.values())):
         arguments = NvidiaDevicePluginArgs(plugin=stack.device_plugin, groups=tuple(stack.node_groups.values()))
-        plugins.append(NvidiaDevicePlugin("nvidia-device-plugin", arguments, inherited))
+        plugins.append(NvidiaDevicePlugin("nvidia-device-plugin", arguments, inherited).release)
     token = (stack.token.secret_name, stack.token.key) if stack.token else None
     volumes = {
         volume.name: ModelVolume(
             volume.name,
-            ModelVolumeArgs(volume=volume, namespace=namespace, token=token, after=[*secrets, *nodes.values()]),
+            ModelVolumeArgs(
+                volume=volume,
+                namespace=namespace,
+                token=token,
+                after=[*secrets, *(one.node_group for one in nodes.values())],
+            ),
             inherited,
         )
         for volume in stack.volumes.values()
@@ -48,8 +53,8 @@ def deploy(stack: Stack) -> dict[str, Any]:
     }
     models = {}
     for workload in stack.workloads.values():
-        filled = [volumes[workload.volume.name]] if workload.volume else []
-        needed = [nodes[workload.node_group.name]] if workload.node_group.name in nodes else []
+        filled = volumes[workload.volume.name].filled if workload.volume else ()
+        needed = [nodes[workload.node_group.name].node_group] if workload.node_group.name in nodes else []
         arguments = ModelDeploymentArgs(
             workload=workload, namespace=namespace, after=[*secrets, *plugins, *needed, *filled]
         )
