@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from preview.values import UNKNOWN, join_path
+from preview.values import join_path
 
 Path = tuple[str | int, ...]
-COMPUTED: Final = str(UNKNOWN)
 
 
 class Absent:

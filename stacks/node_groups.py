@@ -6,6 +6,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from components.spec import GpuCount, LabelKey, Labels, LabelValue, Quantity, Spec, to_bytes
+from stacks.gp3 import check_throughput
 
 
 class Taint(Spec):
@@ -133,17 +134,7 @@ class EksNodeGroup(_NodeGroup):
                 "desiredSize {size} must lie between minSize {low} and maxSize {high}",
                 {"size": self.desired_size, "low": self.min_size, "high": self.max_size},
             )
-        # https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html: at most 0.25 MiB/s per provisioned IOPS
-        if self.disk_throughput_mi_bps * 4 > self.disk_iops:
-            raise PydanticCustomError(
-                "gp3",
-                "diskThroughputMiBps {throughput} needs at least {least} diskIops (gp3 gives 0.25 MiB/s per provisioned IOPS), not {iops}",
-                {
-                    "throughput": self.disk_throughput_mi_bps,
-                    "least": self.disk_throughput_mi_bps * 4,
-                    "iops": self.disk_iops,
-                },
-            )
+        check_throughput(self.disk_throughput_mi_bps, self.disk_iops, "diskIops")
         if to_bytes(self.disk_size) < to_bytes("200Gi"):
             raise PydanticCustomError(
                 "disk",

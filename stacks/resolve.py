@@ -184,10 +184,7 @@ def _memory(spec: AnyWorkload, model: Model, group: NodeGroup) -> Any:
     if model.architecture is None or group.gpu is None:
         return None
     profile = group.sharing.mig_profile if group.sharing else None
-    try:
-        return spec.engine.memory(model.architecture, group.gpu, slice_gib(group.gpu, profile) if profile else None)
-    except ValueError:  # a version or KV-cache type without constants: rules ENG001, ENG009 and MEM006 say so
-        return None
+    return spec.engine.memory(model.architecture, group.gpu, slice_gib(group.gpu, profile) if profile else None)
 
 
 def _peers(spec: list[Peer] | None) -> tuple[dict[str, Any], ...]:

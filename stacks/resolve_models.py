@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from catalog.models import Architecture, Quantization, find, from_config_json, weights_bytes
+from components.download_job import USER
 from components.infrastructure import Download, NodeGroup, StorageClass, Volume
 from components.resolved import Model
 from components.spec import to_bytes
@@ -28,8 +29,6 @@ HUB_MIBPS = 50
 _SHARED_MIBPS = 100
 # SCRATCH_2 file systems give 200 MB/s per TiB: https://docs.aws.amazon.com/fsx/latest/LustreGuide/performance.html
 _SCRATCH_MBPS_PER_TIB = 200
-WEIGHTS_USER = 2000
-"""Owner of downloaded files and of the EFS directory."""
 
 
 def model(
@@ -167,8 +166,8 @@ def _storage_class(spec: VolumeSpec) -> StorageClass | None:
                 "provisioningMode": "efs-ap",
                 "fileSystemId": spec.file_system_id,
                 "directoryPerms": "755",
-                "uid": str(WEIGHTS_USER),
-                "gid": str(WEIGHTS_USER),
+                "uid": str(USER),
+                "gid": str(USER),
             },
             volume_binding_mode="Immediate",
             mount_options=("tls",),

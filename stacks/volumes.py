@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from components.spec import ObjectName, Quantity, Spec, to_bytes
+from stacks.gp3 import check_throughput
 
 AccessMode = Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"]
 SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-z-]+$")]
@@ -51,17 +52,7 @@ class EbsVolume(_CreatedVolume):
 
     @model_validator(mode="after")
     def _ratio(self) -> "EbsVolume":
-        # https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html: at most 0.25 MiB/s per provisioned IOPS
-        if self.disk_throughput_mi_bps * 4 > self.iops:
-            raise PydanticCustomError(
-                "gp3",
-                "diskThroughputMiBps {throughput} needs at least {least} iops (gp3 gives 0.25 MiB/s per provisioned IOPS), not {iops}",
-                {
-                    "throughput": self.disk_throughput_mi_bps,
-                    "least": self.disk_throughput_mi_bps * 4,
-                    "iops": self.iops,
-                },
-            )
+        check_throughput(self.disk_throughput_mi_bps, self.iops, "iops")
         return self
 
 

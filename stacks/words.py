@@ -6,7 +6,7 @@ from annotated_types import BaseMetadata, GroupedMetadata
 
 from components.spec import Quantity
 from stacks.problem import quoted
-from stacks.shape import Type, is_spec
+from stacks.shape import Type
 
 PATTERNS: dict[str, str] = {
     r"^[a-z]([-a-z0-9]*[a-z0-9])?$": (
@@ -115,8 +115,3 @@ def _text(metadata: list[Any]) -> str:
     if most is not None:
         return f"{words}, at most {most} characters"
     return f"{words} that isn't empty" if least else words
-
-
-def is_section(wanted: Type | None) -> bool:
-    """A mapping with known keys may stand here."""
-    return wanted is not None and any(is_spec(one.base) for one in (wanted.members or (wanted,)))

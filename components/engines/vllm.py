@@ -163,7 +163,7 @@ class Vllm(Engine):
         try:
             return _estimate(inputs)
         except ValueError:
-            return None  # rules report the version or the data type
+            return None  # rules ENG001, ENG009 and MEM006 say so
 
     def is_eager(self) -> bool:
         """With enforceEager."""
