@@ -55,6 +55,15 @@ class ModelDeployment(pulumi.ComponentResource):
                 spec=pod_monitor_spec(workload),
                 opts=child,
             )
+        files = workload.engine.files(workload.launch)
+        if files:
+            k8s.core.v1.ConfigMap(
+                name,
+                metadata={**metadata, "name": pods.config_map_name(workload)},
+                data=files,
+                immutable=True,
+                opts=child,
+            )
         timeout = f"{workload.startup.rollout_timeout}s"
         k8s.apps.v1.Deployment(
             name,

@@ -4,7 +4,7 @@ Sizes are bytes, CPU is thousandths of a core, times are seconds unless a name s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from catalog.models import Architecture
@@ -88,9 +88,14 @@ class Workload:
     node_group: NodeGroup
     volume: Volume | None
     replicas: int
+    """Copies of the model."""
+    group_size: int = 1
+    """Pods of one copy: more than one where it spans nodes."""
     max_surge: int
+    """Copies more, while a rollout goes on."""
     max_unavailable: int
     resources: PodResources
+    """Of one pod."""
     startup: Startup
     drain: DrainTimes
     env: Mapping[str, str]
@@ -106,6 +111,18 @@ class Workload:
     """None where the GPU or the architecture is unknown."""
     allowed: Mapping[str, str]
     """Rule codes that the stack allows for this workload, and why."""
+    settings: Any = None
+    """What only its kind needs, from the kind's own module."""
+
+    @property
+    def pods(self) -> int:
+        """Pods of all copies."""
+        return self.replicas * self.group_size
+
+    @property
+    def gpus(self) -> int:
+        """GPU units of all pods."""
+        return self.pods * self.resources.gpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +145,36 @@ class DevicePlugin:
     version: str
     repository: str
     namespace: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """One chart of an operator."""
+
+    name: str
+    """Name of the Helm release."""
+    chart: str
+    """Name of the chart in its repository."""
+    version: str
+    repository: str
+    """https:// or oci://."""
+    namespace: str
+    values: Mapping[str, Any]
+    crds: bool = False
+    """It brings the CRDs: removing it would remove every custom resource."""
+    skip_crds: bool = False
+    """Another chart brings the CRDs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """A controller that some kinds of workload need: installed by this stack, or adopted as it is."""
+
+    name: str
+    """Its key in the platform section."""
+    version: str
+    charts: tuple[Chart, ...]
+    """In order of installation, CRDs first; empty where the cluster has the operator already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,5 +204,7 @@ class Stack:
     """Option tables that the stack file adds to the catalogue, by engine and version."""
     max_usd_per_hour: float | None = None
     """Ceiling for the cost of all node groups at their largest."""
+    operators: Mapping[str, Operator] = field(default_factory=dict)
+    """By key of the platform section."""
     referenced_device_plugin: bool = False
     """The stack that `cluster.stackReference` names installs the device plugin."""

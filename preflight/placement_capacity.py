@@ -132,7 +132,7 @@ def _fewer_replicas(demand: Demand, workload: Workload) -> Iterator[Remedy]:
     low, high = 0, workload.replicas
     while low < high - 1:
         middle = (low + high) // 2
-        pods = {**others, own: others[own] - workload.replicas + middle}
+        pods = {**others, own: others[own] - workload.pods + middle * workload.group_size}
         if packs(demand.most, demand.group.max_nodes, {one: count for one, count in pods.items() if count}):
             low = middle
         else:
@@ -143,7 +143,7 @@ def _fewer_replicas(demand: Demand, workload: Workload) -> Iterator[Remedy]:
 
 def _biggest(demand: Demand) -> Workload:
     candidates = [one for one in demand.workloads if one.replicas and fits(demand.request(one), demand.most)]
-    return max(candidates, key=lambda one: one.replicas * one.resources.gpus)
+    return max(candidates, key=lambda one: one.gpus)
 
 
 _MOST_LISTED, _MOST_ROLLOUTS = 5, 16
@@ -152,9 +152,7 @@ _MOST_LISTED, _MOST_ROLLOUTS = 5, 16
 def _listed(demand: Demand, short: list[tuple[str, int]] | None = None) -> str:
     axis, index = (short or [(GPU, demand.axes.index(GPU))])[0]
     there = [one for one in demand.workloads if one.replicas]
-    listed = [
-        f"{one.name}: {one.replicas} x {amount(axis, demand.request(one)[index])}" for one in there[:_MOST_LISTED]
-    ]
+    listed = [f"{one.name}: {one.pods} x {amount(axis, demand.request(one)[index])}" for one in there[:_MOST_LISTED]]
     return ", ".join(
         [*listed, *([f"and {len(there) - _MOST_LISTED} more workloads"] if len(there) > _MOST_LISTED else [])]
     )

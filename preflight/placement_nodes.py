@@ -45,12 +45,16 @@ class Demand:
         return self.requests[workload.name]
 
     def pods(self, extra: Iterable[Vector] = ()) -> frozenset[tuple[Vector, int]]:
-        """`counts`, and one pod more of each extra request."""
-        more = dict.fromkeys(extra, 1)
+        """`counts`, and the pods of one copy more of each extra request."""
+        more = {one: self._copy(one) for one in extra}
         return frozenset((one, self.counts.get(one, 0) + more.get(one, 0)) for one in {**self.counts, **more})
 
+    def _copy(self, request: Vector) -> int:
+        same = (one.group_size for one in self.workloads if one.max_surge and self.request(one) == request)
+        return max(same, default=1)
+
     def surging(self) -> dict[Vector, Workload]:
-        """A workload for each request that a rollout starts one pod more of."""
+        """A workload for each request that a rollout starts one copy more of."""
         return {
             self.request(one): one
             for one in self.workloads
@@ -92,7 +96,7 @@ def _demand(group: NodeGroup, workloads: Sequence[Workload]) -> Demand:
     counts: Counter[Vector] = Counter()
     for one in workloads:
         if one.replicas and fits(requests[one.name], most):
-            counts[requests[one.name]] += one.replicas
+            counts[requests[one.name]] += one.pods
     return Demand(
         group=group,
         workloads=tuple(workloads),

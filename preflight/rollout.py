@@ -19,7 +19,7 @@ def _surge(facts: Facts) -> Iterator[Finding]:
             if not workload.max_surge or not workload.replicas or demand.request(workload) not in short:
                 continue
             group = demand.group
-            held = sum(one.replicas * one.resources.gpus for one in demand.workloads)
+            held = sum(one.gpus for one in demand.workloads)
             yield Finding(
                 path=workload_path(workload, "rollout"),
                 message=(

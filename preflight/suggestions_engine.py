@@ -60,11 +60,11 @@ def kv_cache(trials: Trials, workload: Workload) -> Iterator[Suggestion]:
 
 def replicas(trials: Trials, workload: Workload) -> Iterator[Suggestion]:
     """More copies on GPUs of nodes that run anyway."""
-    group, each = workload.node_group, workload.resources.gpus
+    group, each = workload.node_group, workload.resources.gpus * workload.group_size
     nodes, _ = running(trials.stack, group.name)
     if not group.created or not nodes or not workload.replicas or not each:
         return
-    used = sum(one.replicas * one.resources.gpus for one in together(trials.stack, group))
+    used = sum(one.gpus for one in together(trials.stack, group))
     for more in range((nodes * group.units_per_node - used) // each, 0, -1):
         changes: Changes = ((workload_path(workload, "replicas"), workload.replicas + more),)
         after = trials.tried(workload, changes)
@@ -138,7 +138,7 @@ def _smaller(trials: Trials, workload: Workload, changes: Changes, note: str) ->
     now = after.workloads[workload.name]
     (_, cost), (_, cost_now) = running(trials.stack, group.name), running(after, group.name)
     saved = 0.0 if cost is None or cost_now is None or not group.created else cost - cost_now
-    freed = workload.replicas * (workload.resources.gpus - now.resources.gpus)
+    freed = workload.gpus - now.gpus
     if saved < 0 or freed <= 0:
         return None
     if saved:
@@ -160,7 +160,7 @@ def _lower(after: Stack, workload: Workload) -> Changes:
     group = after.node_groups[name]
     if not group.created or group.eks is None:
         return ()
-    used = sum(one.replicas * one.resources.gpus for one in together(after, group))
+    used = sum(one.gpus for one in together(after, group))
     least = max(1, -(-used // group.units_per_node)) if group.units_per_node else group.min_nodes
     lower: Changes = ()
     if least < group.min_nodes:

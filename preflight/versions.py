@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from preflight.placement_nodes import setting
 from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
-from stacks.config import NvidiaDevicePlugin
+from stacks.platform import NvidiaDevicePlugin
 
 _TESTED_PLUGIN = str(NvidiaDevicePlugin.model_fields["version"].default)
 # The minor version in which each field is on by default, from the enhancement's page on https://www.kubernetes.dev/resources/keps/

@@ -189,7 +189,7 @@ def _placement(workload: Workload, needed: int | None) -> Placement:
     )
     return Placement(
         workload=workload.name,
-        pods=workload.replicas,
+        pods=workload.pods,
         node_group=group.name,
         node=types + (" spot" if group.eks and group.eks.spot else ""),
         requests=(

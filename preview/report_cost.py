@@ -92,7 +92,7 @@ def _workload(workload: Workload, together: Sequence[Workload], group: Cost) -> 
     other = group.other_usd
     return WorkloadCost(
         workload=workload.name,
-        gpus=workload.replicas * workload.resources.gpus,
+        gpus=workload.gpus,
         usd=workload_scale(workload, together, group.usd),
         other_capacity=group.other_capacity,
         other_usd=None if other is None else workload_scale(workload, together, other),

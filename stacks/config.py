@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from components.spec import DnsLabel, LabelValue, ObjectName, Quantity, Spec
+from stacks.kinds import AnyWorkload
 from stacks.models import ArchitectureOverride, Model
 from stacks.node_groups import NodeGroup
+from stacks.platform import Platform
 from stacks.volumes import Volume
-from stacks.workloads import AnyWorkload
 
 
 class Namespace(Spec):
@@ -92,26 +93,6 @@ HuggingFaceToken = Annotated[
     Annotated[ExistingTokenSecret, Tag("secretName")] | Annotated[ConfigTokenSecret, Tag("configSecret")],
     Discriminator(_token_kind),
 ]
-
-
-class NvidiaDevicePlugin(Spec):
-    """NVIDIA's device plugin chart, with GPU feature discovery: without it nodes offer no GPUs (Bottlerocket has its own)."""
-
-    version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")] = "0.20.0"
-    """Version of the chart."""
-    repository: str = "https://nvidia.github.io/k8s-device-plugin"
-    """Chart repository; an air-gapped mirror can replace it (https:// or oci://)."""
-    namespace: DnsLabel = "nvidia-device-plugin"
-    """Namespace of the plugin's privileged pods, created by the chart release."""
-
-
-class Platform(Spec):
-    """Cluster add-ons that this stack installs, as official charts."""
-
-    nvidia_device_plugin: NvidiaDevicePlugin | None = None
-    """Install NVIDIA's device plugin; leave it out where the cluster has one."""
-    model_download_image: str = "vllm/vllm-openai:v0.33.0"
-    """Image of the download Jobs: it must have python3 and huggingface_hub, as every vLLM image has."""
 
 
 class GpuOverride(Spec):
@@ -207,8 +188,8 @@ class Catalog(Spec):
     """By instance type, for the stack's own region."""
     models: dict[str, ArchitectureOverride] = Field(default_factory=dict)
     """Model architectures by name."""
-    vllm_versions: dict[str, EngineVersionOverride] = Field(default_factory=dict)
-    """vLLM releases by version."""
+    engine_versions: dict[str, dict[str, EngineVersionOverride]] = Field(default_factory=dict)
+    """Releases by engine (as in `engine.name`) and version."""
 
 
 class Cost(Spec):

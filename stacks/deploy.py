@@ -7,11 +7,12 @@ import pulumi_kubernetes as k8s
 
 from components.device_plugin_values import needs_device_plugin
 from components.infrastructure import NodeGroup
-from components.model_deployment import ModelDeployment, ModelDeploymentArgs
 from components.model_volume import ModelVolume, ModelVolumeArgs
 from components.nvidia_device_plugin import NvidiaDevicePlugin, NvidiaDevicePluginArgs
+from components.operator_release import OperatorRelease, OperatorReleaseArgs
 from components.pods import PART_OF
 from components.resolved import Cluster, Stack, Workload
+from stacks.deploy_workloads import KINDS, Place
 from stacks.totals import totals
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ def deploy(stack: Stack) -> dict[str, Any]:
     if stack.device_plugin and needs_device_plugin(list(stack.node_groups.values())):
         arguments = NvidiaDevicePluginArgs(plugin=stack.device_plugin, groups=tuple(stack.node_groups.values()))
         plugins.append(NvidiaDevicePlugin("nvidia-device-plugin", arguments, inherited).release)
+    operators = [
+        release
+        for name, operator in stack.operators.items()
+        if operator.charts
+        for release in OperatorRelease(name, OperatorReleaseArgs(operator=operator), inherited).releases
+    ]
     token = (stack.token.secret_name, stack.token.key) if stack.token else None
     volumes = {
         volume.name: ModelVolume(
@@ -55,10 +62,9 @@ def deploy(stack: Stack) -> dict[str, Any]:
     for workload in stack.workloads.values():
         filled = volumes[workload.volume.name].filled if workload.volume else ()
         needed = [nodes[workload.node_group.name].node_group] if workload.node_group.name in nodes else []
-        arguments = ModelDeploymentArgs(
-            workload=workload, namespace=namespace, after=[*secrets, *plugins, *needed, *filled]
-        )
-        models[workload.name] = ModelDeployment(workload.name, arguments, inherited)
+        after = [*secrets, *plugins, *operators, *needed, *filled]
+        place = Place(stack=stack, namespace=namespace, after=after, options=inherited)
+        models[workload.name] = KINDS[workload.kind](workload, place)
 
     return {
         "urls": {name: model.url for name, model in models.items()},

@@ -113,11 +113,12 @@ def _row_errors(catalog: Catalog) -> Iterator[Found]:
     for name in catalog.models:
         one = Catalog(models={name: catalog.models[name]})
         yield from _tried(lambda one=one: model_rows(one), ("catalog", "models", name))
-    tables = option_rows(catalog)["vllm"]
-    for version in tables:
-        yield from _tried(
-            lambda version=version: options("vllm", version, tables), ("catalog", "vllmVersions", version)
-        )
+    for engine, tables in option_rows(catalog).items():
+        for version in tables:
+            yield from _tried(
+                lambda engine=engine, version=version, tables=tables: options(engine, version, tables),
+                ("catalog", "engineVersions", engine, version),
+            )
 
 
 def _tried(read: Callable[[], Any], path: Path) -> Iterator[Found]:

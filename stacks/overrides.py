@@ -56,4 +56,7 @@ def model_rows(catalog: Catalog) -> dict[str, Architecture]:
 
 def option_rows(catalog: Catalog) -> dict[str, dict[str, dict[str, Any]]]:
     """Option tables of more engine versions, by engine."""
-    return {"vllm": {version: spec.model_dump() for version, spec in catalog.vllm_versions.items()}}
+    return {
+        engine: {version: spec.model_dump() for version, spec in releases.items()}
+        for engine, releases in catalog.engine_versions.items()
+    }

@@ -26,6 +26,8 @@ class Names:
     """Volume and architecture by model."""
     workloads: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
     """Model and node group by workload."""
+    engines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Models that the engine's options name, by workload."""
 
 
 def reference_errors(config: StackConfig, infrastructure: StackConfig | None) -> list[tuple[Path, str]]:
@@ -57,6 +59,10 @@ def _errors(names: Names, other: Names) -> Iterator[tuple[Path, str]]:
             yield ("workloads", name, "model"), _absent("model", model, names.models, "models")
         if group is not None and group not in groups:
             yield ("workloads", name, "nodeGroup"), _absent("node group", group, groups, "nodeGroups")
+    for name, used in names.engines.items():
+        for model in used:
+            if model not in names.models:
+                yield ("workloads", name, "engine"), _absent("model", model, names.models, "models")
 
 
 def _absent(kind: str, name: str, known: Iterable[str], section: str) -> str:
@@ -85,6 +91,7 @@ def _names(config: StackConfig) -> Names:
         architectures=frozenset(config.catalog.models),
         models={name: (one.volume, one.architecture) for name, one in config.models.items()},
         workloads={name: (one.model, one.node_group) for name, one in config.workloads.items()},
+        engines={name: one.engine.references() for name, one in config.workloads.items()},
     )
 
 

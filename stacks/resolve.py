@@ -10,16 +10,13 @@ from catalog.mig import slice_gib
 from catalog.models import models as architectures
 from components.engines.base import Launch
 from components.infrastructure import NodeGroup, Volume
-from components.resolved import Cluster, DevicePlugin, Model, Stack, TokenSource, Workload
-from stacks import resolve_models, resolve_nodes, resolve_pods
-from stacks.config import ConfigTokenSecret, EksCluster, KubeconfigCluster, StackConfig
+from components.resolved import Model, Stack, TokenSource, Workload
+from stacks import resolve_cluster, resolve_kinds, resolve_models, resolve_nodes, resolve_pods
+from stacks.config import StackConfig
 from stacks.node_groups import EksNodeGroup
 from stacks.overrides import gpu_rows, instance_rows, model_rows, option_rows, price_rows
 from stacks.volumes import ExistingClaimVolume
-from stacks.workloads import AnyWorkload, Peer
-
-TOKEN_SECRET = "hugging-face-token"
-"""Name of the Secret that we create from a Pulumi configuration secret."""
+from stacks.workloads import Workload as WorkloadSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +68,15 @@ def resolve(inputs: Inputs) -> Stack:
         )
         for name, spec in claims.items()
     }
-    token = _token(config)
+    token = resolve_cluster.token(config)
     tables = option_rows(config.catalog)
     return Stack(
         name=inputs.name,
         namespace=config.namespace.name,
         create_namespace=config.namespace.create,
-        cluster=_cluster(inputs),
+        cluster=resolve_cluster.cluster(config, inputs.infrastructure, inputs.region),
         token=token,
-        device_plugin=_device_plugin(config),
+        device_plugin=resolve_cluster.device_plugin(config),
         node_groups=nodes,
         volumes=volumes,
         models=models,
@@ -88,6 +85,7 @@ def resolve(inputs: Inputs) -> Stack:
             for name, spec in config.workloads.items()
         },
         option_rows=tables,
+        operators=config.platform.operators(),
         max_usd_per_hour=config.cost.max_usd_per_hour,
         referenced_device_plugin=bool(inputs.infrastructure and inputs.infrastructure.platform.nvidia_device_plugin),
     )
@@ -117,7 +115,7 @@ def _node_groups(inputs: Inputs) -> dict[str, NodeGroup]:
 
 def _workload(
     name: str,
-    spec: AnyWorkload,
+    spec: WorkloadSpec,
     namespace: str,
     nodes: Mapping[str, NodeGroup],
     models: Mapping[str, Model],
@@ -128,10 +126,16 @@ def _workload(
     model, group = models[spec.model], nodes[spec.node_group]
     volume = volumes[model.volume] if model.volume else None
     parallelism = spec.engine.parallelism()
-    drain = resolve_pods.drain_times(spec.drain)
+    group_size = resolve_kinds.group_size(spec, parallelism.ranks, group)
+    drain = resolve_pods.drain_times(spec.drain, drains=spec.engine.DRAINS)
     surge = spec.rollout == "surge"
     pod = resolve_pods.resources(
-        spec.resources, parallelism.ranks, group, model, spec.engine.host_offload_bytes(), downloads=volume is None
+        spec.resources,
+        -(-parallelism.ranks // group_size),
+        group,
+        model,
+        spec.engine.host_offload_bytes() // group_size,
+        downloads=volume is None,
     )
     start = resolve_pods.startup(
         model,
@@ -144,12 +148,13 @@ def _workload(
         given=spec.startup_timeout_seconds,
     )
     launch = Launch(
-        model=f"{spec.engine.WEIGHTS_PATH}/{model.path}" if volume else model.id,
+        model=_location(model, spec),
         revision=None if volume else model.revision,
         served_name=model.name,
         shutdown_timeout_seconds=drain.shutdown,
         startup_seconds=start.budget,
         cache_dir="/cache",
+        locations={one: _location(models[one], spec) for one in spec.engine.references()},
     )
     return Workload(
         name=name,
@@ -163,6 +168,7 @@ def _workload(
         node_group=group,
         volume=volume,
         replicas=spec.replicas,
+        group_size=group_size,
         max_surge=1 if surge else 0,
         max_unavailable=0 if surge else 1,
         resources=pod,
@@ -170,75 +176,23 @@ def _workload(
         drain=drain,
         env=dict(spec.env),
         token_secret=(token.secret_name, token.key) if token and volume is None else None,
-        allow_from=_peers(spec.allow_from),
+        allow_from=resolve_cluster.peers(spec.allow_from),
         service_port=spec.service_port,
         metrics=spec.metrics,
         labels=dict(spec.labels),
         priority_class_name=spec.priority_class_name,
         memory=_memory(spec, model, group),
         allowed={one.code: one.reason for one in spec.allow},
+        settings=resolve_kinds.settings(spec),
     )
 
 
-def _memory(spec: AnyWorkload, model: Model, group: NodeGroup) -> Any:
+def _location(model: Model, spec: WorkloadSpec) -> str:
+    return f"{spec.engine.WEIGHTS_PATH}/{model.path}" if model.volume else model.id
+
+
+def _memory(spec: WorkloadSpec, model: Model, group: NodeGroup) -> Any:
     if model.architecture is None or group.gpu is None:
         return None
     profile = group.sharing.mig_profile if group.sharing else None
     return spec.engine.memory(model.architecture, group.gpu, slice_gib(group.gpu, profile) if profile else None)
-
-
-def _peers(spec: list[Peer] | None) -> tuple[dict[str, Any], ...]:
-    return ({"podSelector": {}},) if spec is None else tuple(_peer(one) for one in spec)
-
-
-def _peer(spec: Peer) -> dict[str, Any]:
-    if spec.cidr:
-        return {"ipBlock": {"cidr": spec.cidr}}
-    peer: dict[str, Any] = {}
-    if spec.namespace:
-        peer["namespaceSelector"] = {"matchLabels": {"kubernetes.io/metadata.name": spec.namespace}}
-    elif spec.namespace_labels:
-        peer["namespaceSelector"] = {"matchLabels": dict(spec.namespace_labels)}
-    if spec.pod_labels:
-        peer["podSelector"] = {"matchLabels": dict(spec.pod_labels)}
-    return peer
-
-
-def _token(config: StackConfig) -> TokenSource | None:
-    given = config.hugging_face_token
-    if given is None:
-        return None
-    if isinstance(given, ConfigTokenSecret):
-        return TokenSource(secret_name=TOKEN_SECRET, key="token", config_secret=given.config_secret)
-    return TokenSource(secret_name=given.secret_name, key=given.key)
-
-
-def _cluster(inputs: Inputs) -> Cluster:
-    here = inputs.config.cluster
-    there = inputs.infrastructure.cluster if inputs.infrastructure else here
-    reference = None if isinstance(here, EksCluster | KubeconfigCluster) else here.stack_reference
-    if isinstance(there, EksCluster):
-        return Cluster(
-            provider="eks",
-            name=there.name,
-            kubernetes_version=there.kubernetes_version,
-            region=inputs.region,
-            stack_reference=reference,
-        )
-    if isinstance(there, KubeconfigCluster):
-        return Cluster(
-            provider="kubeconfig",
-            name=there.context,
-            kubernetes_version=there.kubernetes_version,
-            region=inputs.region,
-            kubeconfig=there.kubeconfig,
-            stack_reference=reference,
-        )
-    raise ValueError(f"{there.stack_file} refers to yet another stack: name the stack that owns the cluster")
-
-
-def _device_plugin(config: StackConfig) -> DevicePlugin | None:
-    given = config.platform.nvidia_device_plugin
-    if given is None:
-        return None
-    return DevicePlugin(version=given.version, repository=given.repository, namespace=given.namespace)

@@ -103,10 +103,14 @@ def startup(
     )
 
 
-def drain_times(spec: Drain) -> DrainTimes:
-    """preStop, then the engine's own shutdown time, then a margin before SIGKILL."""
+def drain_times(spec: Drain, *, drains: bool) -> DrainTimes:
+    """preStop, then the engine's own shutdown time, then a margin before SIGKILL.
+
+    An engine that doesn't drain gets SIGTERM only when the time for running requests is over.
+    """
+    wait, shutdown = spec.pre_stop_seconds, spec.shutdown_timeout_seconds
     return DrainTimes(
-        pre_stop=spec.pre_stop_seconds,
-        shutdown=spec.shutdown_timeout_seconds,
-        grace=spec.pre_stop_seconds + spec.shutdown_timeout_seconds + _GRACE_MARGIN,
+        pre_stop=wait if drains else wait + shutdown,
+        shutdown=shutdown if drains else 0,
+        grace=wait + shutdown + _GRACE_MARGIN,
     )

@@ -132,10 +132,11 @@ def _anything(names: Names) -> Names:
 def _tables(value: Any) -> Mapping[str, Mapping[str, Any]]:
     """Option tables of the stack's own, by engine, where they are valid."""
     rows = value.get("catalog") if isinstance(value, dict) else None
-    if not isinstance(rows, dict) or "vllmVersions" not in rows:
+    if not isinstance(rows, dict) or "engineVersions" not in rows:
         return {}
     try:
-        return option_rows(Catalog.model_validate({"vllmVersions": rows["vllmVersions"]}, by_alias=True, by_name=False))
+        given = {"engineVersions": rows["engineVersions"]}
+        return option_rows(Catalog.model_validate(given, by_alias=True, by_name=False))
     except ValidationError:
         return {}
 

@@ -44,7 +44,7 @@ def totals(stack: Stack) -> Totals:
     unpriced = tuple(group.name for group in groups if group.usd_per_hour is None)
     costs = [group_cost(group) for group in groups]
     return Totals(
-        gpus_requested=sum(one.replicas * one.resources.gpus for one in stack.workloads.values()),
+        gpus_requested=sum(one.gpus for one in stack.workloads.values()),
         nodes=(sum(group.min_nodes for group in groups), sum(group.max_nodes for group in groups)),
         usd_per_hour=Range(
             least=None if unpriced else round(sum(cost.least or 0 for cost in costs), 4),
@@ -104,11 +104,11 @@ def workload_scale(workload: Workload, together: Sequence[Workload], group: Scal
 
     Nodes that this stack doesn't create may serve others too: there it is the workload's own GPUs at every scale.
     """
-    own = workload.replicas * workload.resources.gpus
+    own = workload.gpus
     if not workload.node_group.created:
         cost = workload_cost(workload)
         return Scale(least=cost, now=cost, most=cost)
-    every = sum(one.replicas * one.resources.gpus for one in together)
+    every = sum(one.gpus for one in together)
     return group.share(own / every if every else 0.0)
 
 
@@ -116,7 +116,7 @@ def idle_gpus(group: NodeGroup, nodes: int | None, together: Sequence[Workload])
     """GPU units of running nodes that no pod requests; None where the nodes are unknown or may serve others than this stack."""
     if nodes is None or not group.created:
         return None
-    used = sum(one.replicas * one.resources.gpus for one in together)
+    used = sum(one.gpus for one in together)
     return max(0, nodes * group.units_per_node - used)
 
 
@@ -125,4 +125,4 @@ def workload_cost(workload: Workload) -> float | None:
     group = workload.node_group
     if group.usd_per_hour is None or not group.units_per_node:
         return None
-    return group.usd_per_hour * workload.replicas * workload.resources.gpus / group.units_per_node
+    return group.usd_per_hour * workload.gpus / group.units_per_node

@@ -1,4 +1,4 @@
-"""The `workloads` section: which engine serves which model on which nodes, and in which Kubernetes object."""
+"""The `workloads` section: what every kind of workload has in common, and the Deployment. `stacks/kinds.py` has the closed set."""
 
 from ipaddress import ip_network
 from typing import Annotated, Literal
@@ -74,7 +74,11 @@ class Peer(Spec):
         return self
 
 
-class _Workload(Spec):
+class Workload(Spec):
+    """What every kind of workload has in common."""
+
+    kind: str
+    """The Kubernetes object that runs it."""
     model: DnsLabel
     """A name of the models section."""
     node_group: DnsLabel
@@ -107,11 +111,9 @@ class _Workload(Spec):
     """Rules that this workload may break."""
 
 
-class DeploymentWorkload(_Workload):
+class DeploymentWorkload(Workload):
     """A Deployment: every copy is one pod on one node."""
 
     kind: Literal["Deployment"]
     """A Kubernetes Deployment."""
 
-
-AnyWorkload = DeploymentWorkload

@@ -1,7 +1,8 @@
 """What every inference engine tells the rest of the program: its container, its arguments, its ports and its parallelism. Pure."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -31,6 +32,10 @@ class Launch:
     """Time the engine gets to become ready."""
     cache_dir: str
     """A writable folder for compiled kernels and downloads."""
+    files_dir: str = "/etc/llm-serving"
+    """Where `Engine.files` are mounted, read-only."""
+    locations: Mapping[str, str] = field(default_factory=dict)
+    """Of each model that `Engine.references` names: its folder in the container, or its Hub repository when the engine downloads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,10 @@ class Engine(Spec, ABC):
     """Replaces the image's entrypoint; None keeps it."""
     USER: ClassVar[int]
     """A user id without root that the image can run as."""
+    WRITABLE_PATHS: ClassVar[tuple[str, ...]] = ()
+    """Folders that the image writes to besides the cache, /tmp and /dev/shm; each is a part of the cache volume."""
+    DRAINS: ClassVar[bool]
+    """After SIGTERM it finishes running requests; if not, the wait before SIGTERM gets the shutdown time as well."""
     WEIGHTS_PATH: ClassVar[str] = "/models"
     """Where the weights volume is mounted, read-only."""
 
@@ -118,6 +127,14 @@ class Engine(Spec, ABC):
     @abstractmethod
     def memory(self, architecture: Architecture, gpu: Gpu, total_gib: float | None) -> MemoryEstimate | None:
         """GPU memory of one rank on `gpu` (or on a slice of `total_gib` of it); None where the engine has no estimate."""
+
+    def references(self) -> tuple[str, ...]:
+        """Names of the models section that options refer to, such as a draft model."""
+        return ()
+
+    def files(self, launch: Launch) -> dict[str, str]:
+        """Configuration files by name; they become a ConfigMap that is mounted at `launch.files_dir`."""
+        return {}
 
     def is_eager(self) -> bool:
         """It starts without compiling kernels or capturing CUDA graphs."""

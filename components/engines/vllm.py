@@ -84,6 +84,8 @@ class Vllm(Engine):
     # The `vllm` user of the official image: https://github.com/vllm-project/vllm/pull/40275 and
     # https://github.com/ai-dynamo/dynamo/pull/12457 (read 2026-11-22).
     USER: ClassVar[int] = 2000
+    # --shutdown-timeout: requests go on for that long after SIGTERM (option tables; conventions.md section 0, finding 6).
+    DRAINS: ClassVar[bool] = True
 
     @property
     def tag(self) -> str:

@@ -24,7 +24,7 @@ from components.nvidia_device_plugin import NvidiaDevicePlugin, NvidiaDevicePlug
 from components.resolved import DevicePlugin
 from preview.registered import Registered
 from preview.run import Run, run
-from stacks.config import NvidiaDevicePlugin as Configured
+from stacks.platform import NvidiaDevicePlugin as Configured
 from stacks.node_groups import EksNodeGroup, ExistingNodeGroup
 from stacks.resolve_nodes import eks_group, existing_group
 

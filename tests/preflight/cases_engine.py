@@ -25,7 +25,7 @@ CASES = [
         says=("0.31.7", "0.29.0, 0.32.0, 0.33.0"),
         remedy="set version: 0.33.0",
         passes={
-            "catalog": {"vllmVersions": {"0.31.7": {"like": "0.32.0"}}},
+            "catalog": {"engineVersions": {"vllm": {"0.31.7": {"like": "0.32.0"}}}},
             "workloads": engine(version="0.31.7"),
         },
     ),

@@ -67,14 +67,14 @@ CASES = [
         code="MEM004",
         breaks={
             "models": model("openai/gpt-oss-20b"),
-            "catalog": {"vllmVersions": {"0.19.0": {"like": "0.29.0"}}},
+            "catalog": {"engineVersions": {"vllm": {"0.19.0": {"like": "0.29.0"}}}},
             "workloads": engine(version="0.19.0", gpuMemoryUtilization=0.95, maxNumSeqs=1024),
         },
         says=("0.95", "1024"),
         remedy="set gpuMemoryUtilization",
         passes={
             "models": model("openai/gpt-oss-20b"),
-            "catalog": {"vllmVersions": {"0.19.0": {"like": "0.29.0"}}},
+            "catalog": {"engineVersions": {"vllm": {"0.19.0": {"like": "0.29.0"}}}},
             "workloads": engine(version="0.19.0", gpuMemoryUtilization=0.9, maxNumSeqs=1024),
         },
     ),

@@ -142,7 +142,7 @@ CASES = [
         code="PAR007",
         breaks={
             "models": model("Qwen/Qwen3-30B-A3B-FP8"),
-            "catalog": {"vllmVersions": {"0.8.5": {"like": "0.29.0"}}},
+            "catalog": {"engineVersions": {"vllm": {"0.8.5": {"like": "0.29.0"}}}},
             "workloads": engine(version="0.8.5", tensorParallelSize=8),
         },
         says=("moe_intermediate_size 768", "96", "block of 128"),

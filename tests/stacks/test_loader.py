@@ -400,7 +400,7 @@ def test_a_file_that_refers_to_itself_is_refused(write: Write) -> None:
         ("gpus: {X1: {memoryMib: 2048}}", ("catalog", "gpus", "X1"), "computeCapability is missing"),
         ("instanceTypes: {x.large: {gpu: L4}}", ("catalog", "instanceTypes", "x.large"), "gpuCount"),
         ("models: {own: {hiddenSize: 5}}", ("catalog", "models", "own"), "numHiddenLayers"),
-        ("vllmVersions: {9.9.9: {like: 0.1.0}}", ("catalog", "vllmVersions", "9.9.9"), "0.1.0"),
+        ("engineVersions: {vllm: {9.9.9: {like: 0.1.0}}}", ("catalog", "engineVersions", "vllm", "9.9.9"), "0.1.0"),
     ],
 )
 def test_a_row_that_is_not_complete(catalog: str, path: tuple[str, ...], words: str, write: Write) -> None:

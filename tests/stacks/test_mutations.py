@@ -81,7 +81,7 @@ config:
       models:
         own: {hiddenSize: 64, numHiddenLayers: 2, numAttentionHeads: 4, numKeyValueHeads: 2, headDim: 16, vocabSize: 99,
               maxPositionEmbeddings: 512, torchDtype: bfloat16, intermediateSize: 128}
-      vllmVersions: {9.9.9: {like: 0.33.0, add: {--shiny: {nargs: 0}}, remove: [--seed]}}
+      engineVersions: {vllm: {9.9.9: {like: 0.33.0, add: {--shiny: {nargs: 0}}, remove: [--seed]}}}
 """
 REFERRING = """\
 config:
