@@ -17,13 +17,16 @@ PACK_RUN := $(PACK)/installed-requirements.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help preview check test policies schema rules golden bench accuracy lock clean FORCE
+.PHONY: help preview check test test-cluster test-engine cluster up policies schema rules golden bench accuracy lock clean FORCE
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 preview: $(LAUNCHER) ## print what STACK (default: dev) would create, whether it fits and what it costs
 	@$(LAUNCHER) plan $(STACK) $(ARGS)
+
+up: $(RUN) ## deploy STACK: pulumi up, with the CLI on PATH or one that is installed first; ARGS go to pulumi up
+	@$(BIN)/python scripts/up.py $(STACK) $(ARGS)
 
 check: $(DEV) ## formatting, lint and types of the whole tree
 	$(BIN)/ruff format --check .
@@ -32,6 +35,15 @@ check: $(DEV) ## formatting, lint and types of the whole tree
 
 test: $(DEV) $(PACK_RUN) $(LAUNCHER) ## the whole default test suite
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-cluster: $(DEV) ## the tests on a real control plane with simulated GPU nodes (needs Go; the first build takes about 10 minutes)
+	@$(BIN)/python -m pytest -m cluster tests/cluster $(ARGS)
+
+test-engine: $(DEV) $(PACK_RUN) $(LAUNCHER) ## the tests that drive the Pulumi engine (needs pulumi, its Kubernetes provider and Go)
+	@LLM_SERVING_REQUIRE_ENGINE=1 $(BIN)/python -m pytest -m engine $(ARGS)
+
+cluster: $(DEV) ## that control plane for people, with the nodes of STACK, until Ctrl-C
+	@$(BIN)/python -m tests.cluster $(STACK)
 
 golden: $(DEV) $(LAUNCHER) ## rewrite tests/golden from what the program prints now
 	@$(BIN)/python -m pytest --update-golden $(ARGS)

@@ -44,7 +44,8 @@ class ControlPlane:
     """A cluster for the time of a `with` block.
 
     `nodes` are Node objects (tests/cluster/nodes.py makes them from a stack's node groups); `context` is the name of the
-    kubeconfig's context. Raises Unavailable where the binary can't be built, RuntimeError where a process doesn't start.
+    kubeconfig's context. With `scheduling_only` neither controllers nor KWOK run: pods get nodes, and nothing else happens, which
+    is enough for many pods in little time. Raises Unavailable where the binary can't be built, RuntimeError where a process doesn't start.
     """
 
     context: str
@@ -58,9 +59,10 @@ class ControlPlane:
     client: Client
     """A cluster admin."""
 
-    def __init__(self, *, nodes: Iterable[Object] = (), context: str = CONTEXT) -> None:
+    def __init__(self, *, nodes: Iterable[Object] = (), context: str = CONTEXT, scheduling_only: bool = False) -> None:
         self.context = context
         self._nodes = tuple(nodes)
+        self._scheduling_only = scheduling_only
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._tokens = {user: secrets.token_hex(16) for user in _USERS}
         self._exit = ExitStack()
@@ -68,7 +70,9 @@ class ControlPlane:
     def __enter__(self) -> "ControlPlane":
         self._binary = binary()
         with ExitStack() as undo:
-            self.folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="control-plane-", ignore_cleanup_errors=True)))
+            self.folder = Path(
+                undo.enter_context(tempfile.TemporaryDirectory(prefix="control-plane-", ignore_cleanup_errors=True))
+            )
             undo.callback(self._stop)
             self._start()
             self._exit = undo.pop_all()
@@ -86,7 +90,7 @@ class ControlPlane:
     def add_nodes(self, nodes: Iterable[Object]) -> None:
         """Registers nodes and waits until all are ready and schedulable."""
         names = {self.client.create(node)["metadata"]["name"] for node in nodes}
-        if names:
+        if names and not self._scheduling_only:
             wait("nodes to be ready", lambda: names <= self._ready_nodes())
 
     def remove_nodes(self, names: Iterable[str]) -> None:
@@ -96,8 +100,9 @@ class ControlPlane:
 
     def kill(self, process: str) -> None:
         """Kills one of `processes` without a chance to finish anything (SIGKILL, by its id)."""
-        self._processes[process].kill()
-        self._processes.pop(process).wait()
+        killed = self._processes.pop(process)
+        killed.kill()
+        killed.communicate()
 
     def start_api_server(self) -> None:
         """Starts the API server (again), on the same port and data, and waits until it is ready."""
@@ -132,10 +137,11 @@ class ControlPlane:
         self.start_api_server()
         for user in _USERS:
             _write_private(self._kubeconfig_of(user), self._kubeconfig_text(user))
-        self._run("kube-controller-manager", *self._controller_flags())
         self._run("kube-scheduler", *self._scheduler_flags())
-        self._run("kwok", *self._kwok_flags())
-        wait("the default service account", self._accounts_are_made, seconds=_START_SECONDS)
+        if not self._scheduling_only:
+            self._run("kube-controller-manager", *self._controller_flags())
+            self._run("kwok", *self._kwok_flags())
+            wait("the default service account", self._accounts_are_made, seconds=_START_SECONDS)
         self.add_nodes(self._nodes)
 
     def _run(self, name: str, *flags: str) -> None:
@@ -166,9 +172,8 @@ class ControlPlane:
                 process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
-            if process.stdin:
-                process.stdin.close()
+            # Closes the pipe.
+            process.communicate()
 
     def _until_ready(self) -> None:
         end = time.monotonic() + _START_SECONDS
@@ -196,18 +201,14 @@ class ControlPlane:
 
     def _accounts_are_made(self) -> bool:
         self._assert_running()
-        return any(
-            one["metadata"]["name"] == "default" for one in self.client.list("v1", "ServiceAccount", "default")
-        )
+        return any(one["metadata"]["name"] == "default" for one in self.client.list("v1", "ServiceAccount", "default"))
 
     def _ready_nodes(self) -> set[str]:
         self._assert_running()
         return {
             node["metadata"]["name"]
             for node in self.client.list("v1", "Node")
-            if any(
-                one["type"] == "Ready" and one["status"] == "True" for one in node["status"].get("conditions", ())
-            )
+            if any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"].get("conditions", ()))
             and not any(taint["key"].startswith("node.kubernetes.io/") for taint in node["spec"].get("taints", ()))
         }
 
@@ -249,6 +250,8 @@ class ControlPlane:
             f"--initial-cluster=default={peer}",
             # Nothing here outlives the machine.
             "--unsafe-no-fsync",
+            # Some CustomResourceDefinitions are larger than the default of 1.5 MiB.
+            "--max-request-bytes=10485760",
         )
 
     def _api_server_flags(self) -> Sequence[str]:
@@ -268,6 +271,8 @@ class ControlPlane:
             # Endpoints of the Service `kubernetes` can't be a loopback address.
             "--endpoint-reconciler-type=none",
             "--allow-privileged=true",
+            # Only a controller would take the taint of new nodes away.
+            *(["--disable-admission-plugins=TaintNodesByCondition"] if self._scheduling_only else []),
         )
 
     def _controller_flags(self) -> Sequence[str]:
@@ -311,4 +316,3 @@ def _free_ports(count: int) -> list[int]:
 def _write_private(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.write_text(text)
-

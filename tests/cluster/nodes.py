@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from components.efa import HUGE_PAGES
+from components.efa import RESOURCE as EFA
 from components.infrastructure import Allocatable, NodeGroup
 from components.resolved import Stack
 from components.spec import GIB
@@ -14,9 +16,27 @@ _MOST_PODS = 110
 """The kubelet's default, for nodes whose instance type is unknown."""
 
 
+def system_node(name: str = "system-0") -> Object:
+    """A node without GPUs and taints, as every cluster has for everything else."""
+    resources = {"cpu": "15890m", "memory": f"{58 * GIB}", "ephemeral-storage": f"{80 * GIB}", "pods": str(_MOST_PODS)}
+    found = {
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "topology.kubernetes.io/region": REGION,
+        "topology.kubernetes.io/zone": DEFAULT_ZONE,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": found},
+        "status": {"capacity": resources, "allocatable": resources},
+    }
+
+
 def stack_nodes(stack: Stack) -> list[Object]:
-    """All nodes of all groups of a stack, each group at its largest."""
-    return [node for group in stack.node_groups.values() for node in group_nodes(group)]
+    """All nodes of all groups of a stack, each group at its largest, and one without GPUs."""
+    return [system_node(), *(node for group in stack.node_groups.values() for node in group_nodes(group))]
 
 
 def group_nodes(group: NodeGroup, count: int | None = None, *, offers: Allocatable | None = None) -> Iterator[Object]:
@@ -38,12 +58,13 @@ def node(group: NodeGroup, name: str, zone: str, offers: Allocatable) -> Object:
         "ephemeral-storage": str(_or(offers.ephemeral_storage, PLENTY.ephemeral_storage)),
         "pods": str(min((one.max_pods for one in types), default=_MOST_PODS)),
         **({group.gpu_resource: str(group.units_per_node)} if group.units_per_node else {}),
+        **({EFA: str(group.efa_interfaces), "hugepages-2Mi": f"{HUGE_PAGES * 2}Mi"} if group.efa_interfaces else {}),
     }
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": name, "labels": labels(group, name, zone)},
-        "spec": {"taints": [{"key": one.key, "value": one.value, "effect": one.effect} for one in group.taints]},
+        "spec": {"taints": taints(group)},
         "status": {"capacity": resources, "allocatable": resources},
     }
 
@@ -64,6 +85,17 @@ def labels(group: NodeGroup, name: str, zone: str) -> dict[str, str]:
     return {**found, **gpu_labels(group)}
 
 
+def taints(group: NodeGroup) -> list[dict[str, str]]:
+    """The group's own taints; for nodes that somebody else makes, those that the stack file has tolerations for."""
+    if group.eks:
+        return [{"key": one.key, "value": one.value, "effect": one.effect} for one in group.taints]
+    return [
+        {"key": one["key"], "value": one.get("value") or "present", "effect": one["effect"]}
+        for one in group.tolerations
+        if one.get("key") and one.get("effect")
+    ]
+
+
 def gpu_labels(group: NodeGroup) -> dict[str, str]:
     """Labels that GPU feature discovery writes, for a GPU whose label the catalogue knows.
 
@@ -79,7 +111,7 @@ def gpu_labels(group: NodeGroup) -> dict[str, str]:
         "nvidia.com/gpu.product": f"{group.gpu.gfd_product}{suffix}",
         "nvidia.com/gpu.count": str(group.units_per_node if sharing and not shared else group.gpus_per_node),
         "nvidia.com/gpu.replicas": str(sharing.units if sharing and shared else 1),
-        "nvidia.com/gpu.memory": str(int(group.gpu.cuda_total_gib * 1024)),
+        "nvidia.com/gpu.memory": str(group.gpu.label_mib or group.gpu.memory_mib),
         **({"nvidia.com/mig.strategy": "single"} if sharing and not shared else {}),
     }
 

@@ -82,6 +82,8 @@ func run(command *cobra.Command) {
 
 // runKwok does what kwok's own main does.
 func runKwok() {
+	// The other components register a --version of their own here, which cobra would take for KWOK's.
+	pflag.CommandLine = pflag.NewFlagSet("kwok", pflag.ContinueOnError)
 	flags := pflag.NewFlagSet("global", pflag.ContinueOnError)
 	flags.ParseErrorsAllowlist.UnknownFlags = true
 	flags.Usage = func() {}
