@@ -10,12 +10,6 @@ from typing import Any
 
 from catalog import rows
 
-REPLACEMENTS: Mapping[str, str]
-"""vLLM: what to do instead of an option that is gone since 0.6.0. Data and source: data/vllm_names.json."""
-
-ALIASES: Mapping[str, str]
-"""vLLM: short or second name of an option -> its first name, such as `-tp` -> `--tensor-parallel-size`."""
-
 Overrides = Mapping[str, Mapping[str, Any]]
 
 
@@ -37,13 +31,22 @@ class Option:
     """The parser's default as text; `None`: decided at start."""
 
 
-def __getattr__(name: str) -> Mapping[str, str]:
-    match name:
-        case "REPLACEMENTS":
-            return {option: row["replacement"] for option, row in rows.load("vllm_names.json")["rows"].items()}
-        case "ALIASES":
-            return rows.load("vllm_names.json")["aliases"]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+@cache
+def replacements(engine: str) -> Mapping[str, str]:
+    """What to do instead of an option that is gone, by its name; empty for an engine of which no such list is kept.
+
+    vLLM: gone since 0.6.0. Data and source: data/vllm_names.json.
+    """
+    return {option: row["replacement"] for option, row in _names(engine).get("rows", {}).items()}
+
+
+def aliases(engine: str) -> Mapping[str, str]:
+    """Short or second name of an option -> its first name, such as vLLM's `-tp` -> `--tensor-parallel-size`.
+
+    Data: <engine>_names.json, or the newest option table.
+    """
+    known = versions(engine)
+    return _names(engine).get("aliases") or (rows.load(_files(engine)[known[-1]]).get("aliases", {}) if known else {})
 
 
 def versions(engine: str = "vllm", overrides: Overrides | None = None) -> tuple[str, ...]:
@@ -119,6 +122,12 @@ def _flipped(name: str) -> str:
     if name.startswith("--enable-"):
         return name.replace("--enable-", "--disable-", 1)
     return name.replace("--disable-", "--enable-", 1)
+
+
+@cache
+def _names(engine: str) -> Mapping[str, Any]:
+    file = f"{engine}_names.json"
+    return rows.load(file) if file in rows.files(file) else {}
 
 
 @cache

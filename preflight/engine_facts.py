@@ -59,26 +59,28 @@ class Tables:
     def extras(self, workload: Workload) -> tuple[Extra, ...]:
         """The options of `extraArgs`; nothing where the version has no table."""
         table = self.of(workload)
-        return (
-            tuple(parsed(workload.engine.extra_args, table)) if table is not None and workload.engine.extra_args else ()
-        )
+        words, engine = workload.engine.extra_args, workload.engine
+        if table is None or not words:
+            return ()
+        return tuple(parsed(words, table, tables.aliases(engine.name), exact=engine.EXACT_OPTIONS))
 
     def support(self, workload: Workload) -> Support | None:
         """What the version supports besides options; None where that isn't known."""
         return support(workload.engine.version, self._own.get(workload.engine.name))
 
 
-def parsed(words: list[str], table: Table) -> Iterator[Extra]:
-    """`extraArgs` as vLLM's parser reads them (utils/argparse_utils.py, FlexibleArgumentParser); abbreviations aren't followed.
+def parsed(words: list[str], table: Table, aliases: Mapping[str, str], *, exact: bool) -> Iterator[Extra]:
+    """`extraArgs` as a parser reads them that takes `--option value` and `--option=value`; abbreviations aren't followed.
 
-    Underscores count as dashes, `-O3` as `--optimization-level=3`, and `--json-option.key value` sets one key.
-    A word that no option takes comes out as an option without a listed name.
+    Unless `exact`, as vLLM's own reads them (utils/argparse_utils.py, FlexibleArgumentParser): underscores count as dashes, `-O3` as
+    `--optimization-level=3`, and `--json-option.key value` sets one key. A word that no option takes comes out as an option without a
+    listed name.
     """
     index = 0
     while index < len(words):
-        start, (name, equals, value) = index, _split(words[index])
+        start, (name, equals, value) = index, _split(words[index], exact)
         index += 1
-        listed, dotted = _listed(name, table)
+        listed, dotted = _listed(name, table, exact)
         option = table.get(listed) if listed else None
         values = [value] if equals else []
         # What follows an unknown option is taken for its values, so that it is reported and removed with them.
@@ -89,12 +91,12 @@ def parsed(words: list[str], table: Table) -> Iterator[Extra]:
             values.append(words[index])
             index += 1
         else:
-            while index < len(words) and _is_value(words[index], table):
+            while index < len(words) and _is_value(words[index], table, exact):
                 values.append(words[index])
                 index += 1
                 if wants in (None, "?"):
                     break
-        first = tables.ALIASES.get(listed, listed) if listed else None
+        first = aliases.get(listed, listed) if listed else None
         yield Extra(
             index=start,
             words=index - start,
@@ -106,12 +108,14 @@ def parsed(words: list[str], table: Table) -> Iterator[Extra]:
         )
 
 
-def _split(word: str) -> tuple[str, str, str]:
-    short = re.fullmatch(r"-O=?(\w+)", word)
+def _split(word: str, exact: bool) -> tuple[str, str, str]:
+    short = None if exact else re.fullmatch(r"-O=?(\w+)", word)
     return ("--optimization-level", "=", short[1]) if short else word.partition("=")
 
 
-def _listed(name: str, table: Table) -> tuple[str | None, bool]:
+def _listed(name: str, table: Table, exact: bool) -> tuple[str | None, bool]:
+    if exact:
+        return (name if name in table else None), False
     head, dot, _ = name.partition(".")
     plain = head.replace("_", "-") if head.startswith("--") else head
     if plain == "-O":
@@ -134,11 +138,11 @@ def _hidden(name: str, table: Table) -> str | None:
     return None
 
 
-def _is_value(word: str, table: Table) -> bool:
+def _is_value(word: str, table: Table, exact: bool) -> bool:
     """argparse: a word with a dash in front is a value only when it is a number, or has a space and isn't an option."""
     if not word.startswith("-") or word == "-":
         return True
-    return bool(_NUMBER.fullmatch(word)) or (" " in word and _listed(_split(word)[0], table)[0] is None)
+    return bool(_NUMBER.fullmatch(word)) or (" " in word and _listed(_split(word, exact)[0], table, exact)[0] is None)
 
 
 def engine_path(workload: Workload, *keys: str | int) -> Path:

@@ -28,7 +28,10 @@ def _version(facts: Facts) -> Iterator[Finding]:
             f"{', '.join(known)}",
             remedies=(
                 Remedy(text=f"set version: {known[-1]}", changes=((path, known[-1]),)),
-                Remedy(text=f"describe it in catalog.{engine.name}Versions, as like one of those with differences"),
+                Remedy(
+                    text=f"move to one of those, or describe it in catalog.engineVersions.{engine.name}, as like one of them with "
+                    "differences"
+                ),
             ),
         )
 
@@ -122,13 +125,13 @@ def _misread(kind: str, value: str) -> str | None:
 def _absent(facts: Facts, workload: Workload, option: str) -> str:
     engine = workload.engine
     own = facts.stack.option_rows.get(engine.name)
-    plain = option.partition(".")[0].replace("_", "-")
+    plain = option if engine.EXACT_OPTIONS else option.partition(".")[0].replace("_", "-")
     present, _ = tables.absent(engine.name, plain, own)
     if present:
         where = f"present in {', '.join(present)}, absent in {engine.version}"
     else:
         where = f"{engine.name} {engine.version} has no such option"
-    if replacement := tables.REPLACEMENTS.get(plain):
+    if replacement := tables.replacements(engine.name).get(plain):
         return f"{option}: {where}; {replacement}"
     near = tables.nearest(engine.name, engine.version, plain, own)
     return f"{option}: {where}" + (f"; did you mean {near}?" if near else "")

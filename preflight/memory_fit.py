@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 
-from components.engines.vllm import Vllm
+from preflight.memory_floor import floors
 from preflight.memory_remedies import larger_share, more_gpus, online_quantization, shorter_context, smaller_model
 from preflight.memory_room import device, rooms
+from preflight.parallelism_shape import size_path
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
+
+_ROOMY = 0.7
+"""Share of the usable memory up to which what is surely needed leaves room for the rest. A choice of ours."""
 
 
 def _architecture(facts: Facts) -> Iterator[Finding]:
@@ -39,6 +43,18 @@ def _weights(facts: Facts) -> Iterator[Finding]:
             ),
             remedies=(*more_gpus(workload), *larger_share(workload), *online_quantization(workload), smaller_model()),
         )
+    for workload, floor in floors(facts):
+        if floor.weights < floor.usable:
+            continue
+        yield Finding(
+            path=size_path(workload),
+            message=(
+                f"{workload.model.id} doesn't fit on {device(workload)}: each of {workload.parallelism.ranks} GPUs "
+                f"holds at least {floor.weights:.1f} GiB of weights, and {workload.engine.name} may use {floor.usable:.1f} of "
+                f"{floor.total:.1f} GiB"
+            ),
+            remedies=(*more_gpus(workload), smaller_model()),
+        )
 
 
 def _context(facts: Facts) -> Iterator[Finding]:
@@ -63,6 +79,17 @@ def _context(facts: Facts) -> Iterator[Finding]:
                 smaller_model(),
             ),
         )
+    for workload, floor in floors(facts):
+        if floor.weights >= floor.usable or floor.weights + floor.kv < floor.usable:
+            continue
+        yield Finding(
+            path=workload_path(workload, "engine"),
+            message=(
+                f"the KV cache can't hold one request of the greatest length: it needs {floor.kv:.2f} GiB on each GPU, and beside "
+                f"{floor.weights:.1f} GiB of weights at most {floor.usable - floor.weights:.2f} GiB are left"
+            ),
+            remedies=(*more_gpus(workload), smaller_model(), Remedy(text="allow shorter requests")),
+        )
 
 
 def _undecided(facts: Facts) -> Iterator[Finding]:
@@ -79,14 +106,19 @@ def _undecided(facts: Facts) -> Iterator[Finding]:
             ),
             remedies=(Remedy(text="try it, and allow this rule with what vLLM logged, or leave more room"),),
         )
-    for workload in facts.workloads:
-        known = workload.model.architecture is not None and workload.node_group.gpu is not None
-        if known and workload.memory is None and isinstance(workload.engine, Vllm):
-            yield Finding(
-                path=workload_path(workload, "engine"),
-                message=f"the memory of {workload.model.id} can't be estimated with these options of vLLM {workload.engine.version}",
-                remedies=(Remedy(text="try it, and allow this rule with what vLLM logged"),),
-            )
+    for workload, floor in floors(facts):
+        if floor.weights + floor.kv >= floor.usable:
+            continue
+        engine = workload.engine
+        yield Finding(
+            path=workload_path(workload, "engine"),
+            message=(
+                f"there is no estimate for the memory of {workload.model.id} with these options of {engine.name} {engine.version}; at "
+                f"least {floor.weights + floor.kv:.1f} of {floor.usable:.1f} GiB are needed on each GPU"
+            ),
+            remedies=(Remedy(text=f"try it, and allow this rule with what {engine.name} logged"),),
+            severity="notice" if floor.weights + floor.kv < _ROOMY * floor.usable else None,
+        )
 
 
 RULES = (
@@ -100,24 +132,26 @@ RULES = (
     Rule(
         code="MEM002",
         severity="error",
-        title="Weights and overhead fit in the GPU memory that vLLM may use",
+        title="Weights and overhead fit in the GPU memory that the engine may use",
         why='vLLM exits with "CUDA out of memory" while loading, or with "No available memory for the cache blocks" '
-        "(v1/worker/gpu_worker.py, v1/core/kv_cache_utils.py). How the numbers come about: docs/memory.md.",
+        "(v1/worker/gpu_worker.py, v1/core/kv_cache_utils.py). How the numbers come about: docs/memory.md. For engines without an "
+        "estimate only the weights count, each rank with its even share: no engine needs less.",
         check=_weights,
     ),
     Rule(
         code="MEM003",
         severity="error",
-        title="The KV cache holds one request of maxModelLen",
-        why='vLLM exits with "To serve at least one request with the model\'s max seq len ..." (v1/core/kv_cache_utils.py).',
+        title="The KV cache holds one request of the greatest length",
+        why='vLLM exits with "To serve at least one request with the model\'s max seq len ..." (v1/core/kv_cache_utils.py), TGI with '
+        '"Not enough memory to handle `max_total_tokens=..`" (backends/v3/src/lib.rs).',
         check=_context,
     ),
     Rule(
         code="MEM006",
         severity="warning",
         title="The memory estimate decides",
-        why="Outside the measured GPUs and versions the estimate is a range; where the limit lies inside it, neither "
-        "yes nor no would be honest.",
+        why="Outside the measured GPUs and versions the estimate is a range; where the limit lies inside it, or where there is no "
+        "estimate at all, neither yes nor no would be honest.",
         check=_undecided,
     ),
 )

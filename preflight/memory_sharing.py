@@ -5,11 +5,10 @@ from collections.abc import Iterator
 
 from catalog.gpus import gpus
 from catalog.mig import profiles
-from components.engines.vllm import DEFAULT_UTILIZATION
 from components.infrastructure import NodeGroup
 from components.resolved import Workload
 from preflight.engine_facts import engine_path
-from preflight.rule import Facts, Finding, Remedy, Rule
+from preflight.rule import Facts, Finding, Path, Remedy, Rule
 
 _ROUNDING = 1e-9
 
@@ -29,7 +28,7 @@ def _time_slicing(facts: Facts) -> Iterator[Finding]:
             if _share(workload) <= 1 / units + _ROUNDING or not workload.replicas:
                 continue
             yield Finding(
-                path=engine_path(workload, "gpuMemoryUtilization"),
+                path=_share_path(workload),
                 message=(
                     f"{len(shares)} pods can meet on one {group.gpu_name} of {group.name} (time-sliced {units} ways, "
                     "without memory isolation), "
@@ -47,9 +46,9 @@ def _mps(facts: Facts) -> Iterator[Finding]:
             if _share(workload) <= 1 / units + _ROUNDING:
                 continue
             yield Finding(
-                path=engine_path(workload, "gpuMemoryUtilization"),
+                path=_share_path(workload),
                 message=(
-                    f"gpuMemoryUtilization {_share(workload):g} is of the whole {group.gpu_name}, and MPS lets each "
+                    f"{_share_path(workload)[-1]} {_share(workload):g} is of the whole {group.gpu_name}, and MPS lets each "
                     f"of {units} clients of {group.name} "
                     f"allocate 1/{units} of it ({1 / units:.3f})"
                 ),
@@ -64,17 +63,21 @@ def _by_group(facts: Facts, way: str) -> Iterator[tuple[NodeGroup, list[Workload
 
 
 def _share(workload: Workload) -> float:
-    return getattr(workload.engine, "gpu_memory_utilization", None) or DEFAULT_UTILIZATION
+    return workload.engine.usable_gib(1.0)
+
+
+def _share_path(workload: Workload) -> Path:
+    key = workload.engine.MEMORY_KEY
+    return engine_path(workload, key) if key else engine_path(workload)
 
 
 def _equal_share(workload: Workload, pods: int) -> tuple[Remedy, ...]:
-    share = math.floor(100 / pods) / 100
-    path = engine_path(workload, "gpuMemoryUtilization")
+    share, key = math.floor(100 / pods) / 100, workload.engine.MEMORY_KEY
+    if key is None:
+        return (Remedy(text=f"{workload.engine.name} has no key for a share of the memory: give it GPUs of its own"),)
     return (
-        Remedy(text=f"set gpuMemoryUtilization: {share:.2f}", changes=((path, share),)),
-        Remedy(
-            text=f"set gpuMemoryUtilization to at most {share:.2f} on every workload of the group, with a model that fits in it"
-        ),
+        Remedy(text=f"set {key}: {share:.2f}", changes=((_share_path(workload), share),)),
+        Remedy(text=f"set {key} to at most {share:.2f} on every workload of the group, with a model that fits in it"),
     )
 
 

@@ -2,42 +2,54 @@
 
 from collections.abc import Iterator
 
+from components.resolved import Workload
 from preflight import parallelism_hardware, parallelism_quantization
 from preflight.parallelism_shape import (
-    VOCAB_PADDING,
     kv_heads_fit,
     other_sizes,
     padded_vocab,
+    size_key,
+    size_path,
     split_heads,
     split_widths,
+    whole_experts,
 )
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
 
 
 def _heads(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
-        shape, size = workload.model.architecture, workload.parallelism.tensor
+        shape, size = workload.model.architecture, workload.parallelism.attention_tensor
         broken = [f"{count} {what}" for what, count in split_heads(shape).items() if count % size] if shape else []
         if broken:
             yield Finding(
-                path=workload_path(workload, "engine", "tensorParallelSize"),
-                message=f"{' and '.join(broken)} of {workload.model.id} can't be divided by tensorParallelSize {size}",
+                path=size_path(workload),
+                message=f"{' and '.join(broken)} of {workload.model.id} can't be divided by {_ranks(workload)}",
                 remedies=other_sizes(workload),
             )
 
 
+def _ranks(workload: Workload) -> str:
+    size, parallel = size_key(workload), workload.parallelism
+    groups = parallel.attention_data
+    return f"{size} {parallel.tensor}" + (f" / {groups} attention groups" if groups > 1 else "")
+
+
 def _kv_heads(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
-        shape, size = workload.model.architecture, workload.parallelism.tensor
-        if shape is None or shape.num_attention_heads % size or kv_heads_fit(shape, size):
+        shape, copied = workload.model.architecture, workload.engine.COPIES_KV_HEADS
+        size = workload.parallelism.attention_tensor
+        if shape is None or shape.num_attention_heads % size or kv_heads_fit(shape, size, copied=copied):
             continue
+        engine = workload.engine.name
+        why = (
+            f"one must divide the other, since {engine} either splits or copies KV heads"
+            if copied
+            else f"the size must divide the heads, since {engine} copies none"
+        )
         yield Finding(
-            path=workload_path(workload, "engine", "tensorParallelSize"),
-            message=(
-                f"{shape.num_key_value_heads} key-value heads of {workload.model.id} and tensorParallelSize {size}: "
-                "one must divide the other, "
-                "since vLLM either splits or copies KV heads"
-            ),
+            path=size_path(workload),
+            message=f"{shape.num_key_value_heads} key-value heads of {workload.model.id} and {_ranks(workload)}: {why}",
             remedies=other_sizes(workload),
         )
 
@@ -48,12 +60,12 @@ def _stages(facts: Facts) -> Iterator[Finding]:
         if shape is None:
             continue
         layers = shape.num_hidden_layers
-        path = workload_path(workload, "engine", "pipelineParallelSize")
         if size > layers:
+            path = size_path(workload, "pipeline")
             yield Finding(
                 path=path,
-                message=f"{workload.model.id} has {layers} layers, too few for pipelineParallelSize {size}",
-                remedies=(Remedy(text=f"set pipelineParallelSize: {layers}", changes=((path, layers),)),),
+                message=f"{workload.model.id} has {layers} layers, too few for {path[-1]} {size}",
+                remedies=(Remedy(text=f"set {path[-1]}: {layers}", changes=((path, layers),)),),
             )
         if (given := workload.env.get("VLLM_PP_LAYER_PARTITION")) is None:
             continue
@@ -73,11 +85,15 @@ def _experts(facts: Facts) -> Iterator[Finding]:
         shape = workload.model.architecture
         if shape is None or not workload.parallelism.expert or shape.num_experts:
             continue
-        path = workload_path(workload, "engine", "enableExpertParallel")
+        path, refused = size_path(workload, "expert"), workload.engine.REFUSES_EXPERTS
+        effect = (
+            f"{workload.engine.name} refuses {path[-1]} for such a model" if refused else f"{path[-1]} has no effect"
+        )
         yield Finding(
             path=path,
-            message=f"{workload.model.id} has no experts, and vLLM refuses enableExpertParallel for such a model",
-            remedies=(Remedy(text="remove enableExpertParallel", changes=((path, None),)),),
+            message=f"{workload.model.id} has no experts, and {effect}",
+            remedies=(Remedy(text=f"remove {path[-1]}", changes=((path, None),)),),
+            severity=None if refused else "notice",
         )
 
 
@@ -87,16 +103,14 @@ def _widths(facts: Facts) -> Iterator[Finding]:
         broken = [one for one in split_widths(shape, workload.parallelism) if one[1] % one[2]] if shape else []
         if not broken:
             continue
-        experts = workload_path(workload, "engine", "enableExpertParallel")
-        whole = Remedy(text="set enableExpertParallel: true, which keeps each expert whole", changes=((experts, True),))
         yield Finding(
-            path=workload_path(workload, "engine", "tensorParallelSize"),
+            path=size_path(workload),
             message="; ".join(
                 f"{name} {width} of {workload.model.id} can't be divided by {ranks} ranks"
                 for name, width, ranks in broken
             ),
             remedies=(
-                *((whole,) if all(one[0] == "moe_intermediate_size" for one in broken) else ()),
+                *whole_experts(workload, broken),
                 *other_sizes(workload),
             ),
         )
@@ -104,13 +118,17 @@ def _widths(facts: Facts) -> Iterator[Finding]:
 
 def _vocabulary(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
-        shape, size = workload.model.architecture, workload.parallelism.tensor
-        if shape is None or padded_vocab(shape) % size == 0:
+        shape, size, multiple = (
+            workload.model.architecture,
+            workload.parallelism.tensor,
+            workload.engine.VOCABULARY_MULTIPLE,
+        )
+        if shape is None or multiple is None or padded_vocab(shape, multiple) % size == 0:
             continue
         yield Finding(
-            path=workload_path(workload, "engine", "tensorParallelSize"),
-            message=f"the vocabulary of {workload.model.id}, {shape.vocab_size:,} tokens padded to {padded_vocab(shape):,} "
-            f"(a multiple of {VOCAB_PADDING}), can't be divided by tensorParallelSize {size}",
+            path=size_path(workload),
+            message=f"the vocabulary of {workload.model.id}, {shape.vocab_size:,} tokens padded to {padded_vocab(shape, multiple):,} "
+            f"(a multiple of {multiple}), can't be divided by {size_key(workload)} {size}",
             remedies=other_sizes(workload),
         )
 
@@ -119,7 +137,7 @@ RULES = (
     Rule(
         code="PAR001",
         severity="error",
-        title="tensorParallelSize divides the attention heads",
+        title="The tensor-parallel size divides the attention heads",
         why='vLLM exits with "Total number of attention heads (..) must be divisible by tensor parallel size (..)" (config/model.py, '
         "verify_with_parallel_config); heads of linear attention and Mamba layers are split the same way "
         "(layers/mamba/mamba_utils.py).",
@@ -128,9 +146,10 @@ RULES = (
     Rule(
         code="PAR002",
         severity="error",
-        title="tensorParallelSize divides the key-value heads, or they divide it",
+        title="The tensor-parallel size divides the key-value heads, or they divide it",
         why="vLLM splits KV heads over the ranks, or copies each to several ranks; both need whole numbers "
-        "(model_executor/layers/linear.py, QKVParallelLinear).",
+        "(model_executor/layers/linear.py, QKVParallelLinear). TGI only splits them: `num_key_value_heads` must be divisible by "
+        "`num_shards` (models/custom_modeling/flash_llama_modeling.py).",
         check=_kv_heads,
     ),
     Rule(
@@ -160,9 +179,10 @@ RULES = (
     Rule(
         code="PAR009",
         severity="error",
-        title="tensorParallelSize divides the padded vocabulary",
+        title="The tensor-parallel size divides the padded vocabulary",
         why="Embedding and output head are padded to a multiple of 64 tokens and then split evenly "
-        "(layers/vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE and divide).",
+        "(vLLM, layers/vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE and divide). TGI loads the head whole where it "
+        "doesn't divide (layers/tensor_parallel.py).",
         check=_vocabulary,
     ),
     *parallelism_hardware.RULES,

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from catalog.gpus import gpus
 from components.resolved import Workload
 from preflight.engine_facts import Tables, engine_path, without
-from preflight.parallelism_shape import other_sizes
+from preflight.multi_node import spanning
+from preflight.parallelism_shape import other_sizes, size_key, size_path
 from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 
 
@@ -13,19 +14,22 @@ def _world_size(facts: Facts) -> Iterator[Finding]:
     shared = Tables(facts)
     for workload in facts.workloads:
         size, node = workload.parallelism, workload.node_group
-        if node.units_per_node and size.ranks > node.units_per_node:
+        if node.units_per_node and workload.resources.gpus > node.units_per_node:
             unit = "GPUs" if node.sharing is None else "GPU shares"
+            group = f", divided by {workload.group_size} pods" if workload.group_size > 1 else ""
             yield Finding(
-                path=_largest(workload),
+                path=_largest(workload) if workload.group_size == 1 else workload_path(workload, "size"),
                 message=(
-                    f"a pod needs {size.ranks} GPUs (tensor {size.tensor} x pipeline {size.pipeline} x data {size.data}) and a node of "
-                    f"{node.name} has {node.units_per_node} {unit}: the pod would stay Pending"
+                    f"a pod needs {workload.resources.gpus} GPUs (tensor {size.tensor} x pipeline {size.pipeline} x data "
+                    f"{size.data}{group}) and a node of {node.name} has {node.units_per_node} {unit}: the pod would stay Pending"
                 ),
                 remedies=(
+                    *_more_pods(workload),
                     *(() if size.tensor == max(size.tensor, size.pipeline, size.data) else _smaller(workload)),
                     *other_sizes(workload),
                     *_smaller(workload),
-                    Remedy(text=f"use a node group whose nodes have at least {size.ranks} GPUs"),
+                    *spanning(workload, facts),
+                    Remedy(text=f"use a node group whose nodes have at least {workload.resources.gpus} GPUs"),
                 ),
             )
         for extra in shared.extras(workload):
@@ -38,19 +42,33 @@ def _world_size(facts: Facts) -> Iterator[Finding]:
                 )
 
 
+def _more_pods(workload: Workload) -> Iterator[Remedy]:
+    """As many pods as the ranks need nodes, where the stack file gives fewer."""
+    if workload.group_size > 1:
+        path = workload_path(workload, "size")
+        yield Remedy(text="remove size: it follows from the ranks and the nodes", changes=((path, None),))
+
+
 def _largest(workload: Workload) -> Path:
+    sizes = _sizes(workload)
+    return size_path(workload, max(sizes, key=lambda axis: sizes[axis]))
+
+
+def _sizes(workload: Workload) -> dict[str, int]:
+    """The sizes whose product is the number of ranks, by axis, for those that the engine has."""
     size = workload.parallelism
-    keys = {"tensorParallelSize": size.tensor, "pipelineParallelSize": size.pipeline, "dataParallelSize": size.data}
-    return workload_path(workload, "engine", max(keys, key=lambda key: keys[key]))
+    axes = {"tensor": size.tensor, "pipeline": size.pipeline, "data": size.data}
+    return {axis: count for axis, count in axes.items() if axis in workload.engine.PARALLEL_KEYS}
 
 
 def _smaller(workload: Workload) -> Iterator[Remedy]:
-    """Fewer pipeline stages or fewer copies, the most that the node still has room for."""
-    size, units = workload.parallelism, workload.node_group.units_per_node
-    for key, now in (("dataParallelSize", size.data), ("pipelineParallelSize", size.pipeline)):
+    """Fewer pipeline stages or fewer copies, the most that the nodes of a copy still have room for."""
+    size, units = workload.parallelism, workload.node_group.units_per_node * workload.group_size
+    for axis, now in (("data", size.data), ("pipeline", size.pipeline)):
         room = units // (size.ranks // now)
         if 1 <= room < now:
-            yield Remedy(text=f"set {key}: {room}", changes=((engine_path(workload, key), room),))
+            path = size_path(workload, axis)
+            yield Remedy(text=f"set {path[-1]}: {room}", changes=((path, room),))
 
 
 def _shared_gpus(facts: Facts) -> Iterator[Finding]:
@@ -64,15 +82,7 @@ def _shared_gpus(facts: Facts) -> Iterator[Finding]:
             what = "MIG slices, which may lie on the same GPU and have no peer-to-peer link, so NCCL can't connect the ranks"
         else:
             what = f"{sharing.way} shares, and the device plugin refuses to give a pod more than one (UnexpectedAdmissionError)"
-        one = tuple(
-            (engine_path(workload, key), 1)
-            for key, size in (
-                ("tensorParallelSize", workload.parallelism.tensor),
-                ("pipelineParallelSize", workload.parallelism.pipeline),
-                ("dataParallelSize", workload.parallelism.data),
-            )
-            if size > 1
-        )
+        one = tuple((size_path(workload, axis), 1) for axis, size in _sizes(workload).items() if size > 1)
         words = " and ".join(f"{path[-1]}: 1" for path, _ in one)
         yield Finding(
             path=_largest(workload),
@@ -90,8 +100,8 @@ def _no_nvlink(facts: Facts) -> Iterator[Finding]:
         if gpu is None or size == 1 or gpu.nvlink_gbs is not None or gpu.name not in gpus():
             continue
         yield Finding(
-            path=workload_path(workload, "engine", "tensorParallelSize"),
-            message=f"tensorParallelSize {size} on {gpu.name} goes over PCIe: it has no NVLink, and every layer "
+            path=size_path(workload),
+            message=f"{size_key(workload)} {size} on {gpu.name} goes over PCIe: it has no NVLink, and every layer "
             "exchanges its results twice",
         )
 
@@ -101,13 +111,15 @@ def _copied_heads(facts: Facts) -> Iterator[Finding]:
         shape, size = workload.model.architecture, workload.parallelism.tensor
         if shape is None or shape.mla or size <= shape.num_key_value_heads or size % shape.num_key_value_heads:
             continue
+        if not workload.engine.COPIES_KV_HEADS:
+            continue
         heads = shape.num_key_value_heads
         yield Finding(
-            path=workload_path(workload, "engine", "tensorParallelSize"),
+            path=size_path(workload),
             message=(
-                f"{workload.model.id} has {heads} key-value heads: with tensorParallelSize {size} each is kept "
+                f"{workload.model.id} has {heads} key-value heads: with {size_key(workload)} {size} each is kept "
                 f"{size // heads} times, so the "
-                f"KV cache of a token takes as much on each GPU as with tensorParallelSize {heads}"
+                f"KV cache of a token takes as much on each GPU as with {size_key(workload)} {heads}"
             ),
         )
 
@@ -117,8 +129,8 @@ RULES = (
         code="PAR003",
         severity="error",
         title="All ranks of a pod fit on one node",
-        why='A pod runs on one node. vLLM would exit with "World size (..) is larger than the number of available GPUs (..)" '
-        "(config/parallel.py), and the scheduler never places the pod.",
+        why="A pod runs on one node; several pods share the ranks of a copy only in a LeaderWorkerSet or in Ray. vLLM would exit with "
+        '"World size (..) is larger than the number of available GPUs (..)" (config/parallel.py), and the scheduler never places the pod.',
         check=_world_size,
     ),
     Rule(

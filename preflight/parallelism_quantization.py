@@ -7,8 +7,8 @@ from catalog.architecture import Architecture, Quantization
 from components.engines.vllm_overhead import release
 from components.resolved import Workload
 from preflight.engine_facts import Tables, vllm_workloads
-from preflight.parallelism_shape import other_sizes, split_widths
-from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
+from preflight.parallelism_shape import other_sizes, size_path, split_widths, whole_experts
+from preflight.rule import Facts, Finding, Rule
 
 _GROUPED = frozenset({"awq", "awq-marlin", "gptq", "gptq-marlin", "auto-round", "compressed-tensors"})
 _HALVED_TO = 32
@@ -38,17 +38,15 @@ def _groups(facts: Facts) -> Iterator[Finding]:
         if not broken:
             continue
         unit = "block" if stored.block else "group"
-        experts = workload_path(workload, "engine", "enableExpertParallel")
-        whole = Remedy(text="set enableExpertParallel: true, which keeps each expert whole", changes=((experts, True),))
         yield Finding(
-            path=workload_path(workload, "engine", "tensorParallelSize"),
+            path=size_path(workload),
             message="; ".join(
                 f"{name} {width} of {workload.model.id} over {ranks} ranks is {width / ranks:g}, no multiple of the {unit} of "
                 f"{stored.group_size} weights that share a scale"
                 for name, width, ranks in broken
             ),
             remedies=(
-                *((whole,) if all(one[0] == "moe_intermediate_size" for one in broken) else ()),
+                *whole_experts(workload, broken),
                 *other_sizes(workload),
             ),
         )

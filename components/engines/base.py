@@ -2,75 +2,25 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Annotated, ClassVar
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 
+from catalog.architecture import Quantization
 from catalog.gpus import Gpu
 from catalog.models import Architecture
 from catalog.options import Overrides, versions
+from components.engines.groups import Group
+from components.engines.launch import Argument, Launch, Parallelism, Referenced
 from components.engines.vllm_memory import MemoryEstimate
 from components.spec import Spec
 
 ImageDigest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """What an engine is started with besides its own options; decided in `stacks/resolve.py`."""
-
-    model: str
-    """Folder of the weights inside the container, or the Hub repository when the engine downloads them itself."""
-    revision: str | None
-    """The commit to download; None where `model` is a folder."""
-    served_name: str
-    """The model name that clients send, unless the engine's options set their own."""
-    shutdown_timeout_seconds: int
-    """Time for running requests after SIGTERM."""
-    startup_seconds: int
-    """Time the engine gets to become ready."""
-    cache_dir: str
-    """A writable folder for compiled kernels and downloads."""
-    files_dir: str = "/etc/llm-serving"
-    """Where `Engine.files` are mounted, read-only."""
-    locations: Mapping[str, str] = field(default_factory=dict)
-    """Of each model that `Engine.references` names: its folder in the container, or its Hub repository when the engine downloads."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parallelism:
-    """How many GPUs one copy of the model spans, and along which axes."""
-
-    tensor: int = 1
-    pipeline: int = 1
-    data: int = 1
-    expert: bool = False
-
-    @property
-    def ranks(self) -> int:
-        """GPUs of one copy: one rank each."""
-        return self.tensor * self.pipeline * self.data
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Argument:
-    """One command-line argument that an engine emits, and the key of the stack file that it comes from."""
-
-    option: str
-    """Empty for a positional argument."""
-    values: tuple[str, ...]
-    """Nothing for a flag."""
-    key: str
-
-    @property
-    def words(self) -> list[str]:
-        """The argument as words of the command line."""
-        if not self.option:
-            return list(self.values)
-        if len(self.values) == 1:
-            return [f"{self.option}={self.values[0]}"]
-        return [self.option, *self.values]
+__all__ = ["Argument", "Engine", "ImageDigest", "Launch", "Parallelism", "Referenced"]
 
 
 class Engine(Spec, ABC):
@@ -100,8 +50,29 @@ class Engine(Spec, ABC):
     """Folders that the image writes to besides the cache, /tmp and /dev/shm; each is a part of the cache volume."""
     DRAINS: ClassVar[bool]
     """After SIGTERM it finishes running requests; if not, the wait before SIGTERM gets the shutdown time as well."""
+    OBJECT_STORE: ClassVar[bool] = False
+    """It reads weights from s3:// itself."""
     WEIGHTS_PATH: ClassVar[str] = "/models"
     """Where the weights volume is mounted, read-only."""
+    PARALLEL_KEYS: ClassVar[Mapping[str, str]] = {
+        "tensor": "tensorParallelSize",
+        "pipeline": "pipelineParallelSize",
+        "data": "dataParallelSize",
+        "expert": "enableExpertParallel",
+    }
+    """The stack file's key behind each field of `parallelism`, for those that the engine has."""
+    REFUSES_EXPERTS: ClassVar[bool] = True
+    """It refuses expert parallelism for models without experts; if not, that has no effect."""
+    MEMORY_KEY: ClassVar[str | None] = None
+    """The stack file's key with the share of a GPU's memory that `usable_gib` follows; None where it can't be set."""
+    COPIES_KV_HEADS: ClassVar[bool] = True
+    """With more tensor-parallel ranks than key-value heads, each head goes to several ranks; if not, the ranks must divide the heads."""
+    VOCABULARY_MULTIPLE: ClassVar[int | None] = 64
+    """The vocabulary is padded to a multiple of it, which the tensor-parallel ranks must divide; None: they need not."""
+    DECIDED: ClassVar[Mapping[str, str]] = {}
+    """Options that follow from the rest of the stack, and from what: a second value in `extraArgs` would fight with it."""
+    EXACT_OPTIONS: ClassVar[bool] = True
+    """Its parser takes options only as the table writes them; if not, underscores count as dashes."""
 
     @property
     @abstractmethod
@@ -124,9 +95,18 @@ class Engine(Spec, ABC):
     def client_model(self, launch: Launch) -> str:
         """The model name that clients send."""
 
-    @abstractmethod
-    def memory(self, architecture: Architecture, gpu: Gpu, total_gib: float | None) -> MemoryEstimate | None:
-        """GPU memory of one rank on `gpu` (or on a slice of `total_gib` of it); None where the engine has no estimate."""
+    def memory(
+        self,
+        architecture: Architecture,
+        gpu: Gpu,
+        total_gib: float | None,
+        referenced: Mapping[str, Referenced] = MappingProxyType({}),
+    ) -> MemoryEstimate | None:
+        """GPU memory of one rank on `gpu` (or on a slice of `total_gib` of it); None where the engine has no estimate.
+
+        Without one, rules MEM002 and MEM006 go by the weights. `referenced`: what is known of the models that `references` names.
+        """
+        return None
 
     def references(self) -> tuple[str, ...]:
         """Names of the models section that options refer to, such as a draft model."""
@@ -136,12 +116,46 @@ class Engine(Spec, ABC):
         """Configuration files by name; they become a ConfigMap that is mounted at `launch.files_dir`."""
         return {}
 
+    def group_arguments(self, group: Group) -> list[str] | None:
+        """Arguments more for one of the pods that a copy spans; None where the engine can't span pods by itself."""
+        return None
+
+    @classmethod
+    def option_name(cls, field: str) -> str:
+        """The command-line option of a field: `max_model_len` is --max-model-len."""
+        return "--" + field.replace("_", "-")
+
+    @classmethod
+    def key_name(cls, field: str) -> str:
+        """The key of a field in the stack file: `max_model_len` is maxModelLen."""
+        return cls.model_fields[field].alias or to_camel(field)
+
+    def usable_gib(self, total_gib: float) -> float:
+        """GiB of a GPU's memory that the engine may use."""
+        return total_gib
+
+    def quantized_at_load(self) -> Quantization | None:
+        """How the engine stores the weights of a plain checkpoint; None where it keeps them as they are."""
+        return None
+
+    def least_kv_bytes(self, architecture: Architecture) -> int:
+        """Bytes of KV cache on each rank without which the engine doesn't start; 0 where that isn't known."""
+        return 0
+
     def is_eager(self) -> bool:
         """It starts without compiling kernels or capturing CUDA graphs."""
         return False
 
     def host_offload_bytes(self) -> int:
-        """Weights that stay in the pod's memory."""
+        """Weights and KV cache that stay in the pod's memory, besides `shared_memory_bytes`."""
+        return 0
+
+    def host_bytes(self, architecture: Architecture | None, weights_size: int | None) -> int:
+        """`host_offload_bytes`, with what depends on the model; `weights_size`: bytes of its weights."""
+        return self.host_offload_bytes()
+
+    def shared_memory_bytes(self) -> int:
+        """What options put into /dev/shm besides the queues between ranks."""
         return 0
 
     def args(self, launch: Launch, overrides: Overrides | None = None) -> list[str]:

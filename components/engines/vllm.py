@@ -1,82 +1,45 @@
-"""vLLM: its options in camelCase, and the `vllm serve` command line for an exact version. Pure.
+"""vLLM: what it runs, and the `vllm serve` command line for an exact version. Pure.
 
-Option names, types and defaults: the option tables in `catalog/data`, read from each release's own argument parser.
+Its options are in `vllm_options`; the command line follows the option tables in `catalog/data`.
 """
 
-from functools import cache, lru_cache
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-from pydantic.alias_generators import to_camel
-
+from catalog.architecture import Quantization
 from catalog.gpus import Gpu
 from catalog.models import Architecture
 from catalog.options import Overrides, negative
-from components.engines.base import Argument, Engine, Launch, Parallelism
+from components.engines.base import Argument, Engine, Launch, Parallelism, Referenced
+from components.engines.groups import Group, vllm_arguments
+from components.engines.vllm_extra_memory import extras, lora_adapter_bytes
+from components.engines.vllm_json import JsonOption, plain, text
+from components.engines.vllm_kv_transfer import host_bytes
 from components.engines.vllm_memory import MemoryEstimate, VllmMemoryInputs, estimate
+from components.engines.vllm_options import DECIDED, VllmOptions
+from components.engines.vllm_speculative import draft_model
+from components.engines.vllm_weights import online_quantization
 from components.spec import GIB
 
 DEFAULT_UTILIZATION = 0.92
 """Default of --gpu-memory-utilization in 0.29, 0.32 and 0.33 (option tables)."""
-# Workloads of one stack are often alike.
-_camel, _estimate = cache(to_camel), lru_cache(maxsize=1024)(estimate)
-_POSITIVE = Annotated[int, Field(ge=1)]
+CHAT_TEMPLATE = "chat-template.jinja"
+STREAMER_BYTES = 40 * 10**9
+"""Default memory limit of Run:ai's model streamer."""
+_estimate = lru_cache(maxsize=1024)(estimate)  # workloads of one stack are often alike
 
 
-class Vllm(Engine):
+class Vllm(VllmOptions, Engine):
     """The vLLM OpenAI-compatible server. Options left out keep the version's own default."""
 
     name: Literal["vllm"]
     """The engine."""
-    tensor_parallel_size: _POSITIVE = 1
-    """GPUs that share every layer."""
-    pipeline_parallel_size: _POSITIVE = 1
-    """Groups of GPUs that each hold some of the layers."""
-    data_parallel_size: _POSITIVE = 1
-    """Whole copies of the model inside one pod."""
-    enable_expert_parallel: bool | None = None
-    """Mixture-of-experts models: place whole experts on GPUs instead of slicing each."""
-    max_model_len: _POSITIVE | Literal["auto"] | None = None
-    """Context length in tokens, prompt and answer together; the model's own when left out, "auto" for the most that fits."""
-    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Share of the GPU's memory that vLLM may use; 0.92 when left out."""
-    kv_cache_memory_bytes: _POSITIVE | None = None
-    """Bytes of KV cache on each GPU, instead of what gpuMemoryUtilization leaves."""
-    kv_cache_dtype: str | None = None
-    """Data type of the KV cache, for example fp8; the model's own when left out."""
-    block_size: _POSITIVE | None = None
-    """Tokens of one KV-cache block."""
-    cpu_offload_gb: Annotated[float, Field(ge=0)] | None = None
-    """GiB of weights of each GPU that stay in the pod's memory."""
-    max_num_seqs: _POSITIVE | None = None
-    """Most sequences that run at the same time."""
-    max_num_batched_tokens: _POSITIVE | None = None
-    """Most tokens of one scheduler step."""
-    enable_chunked_prefill: bool | None = None
-    """Split long prompts over several steps."""
-    enable_prefix_caching: bool | None = None
-    """Reuse the KV cache of common prompt beginnings."""
-    quantization: str | None = None
-    """Quantization method. Leave it out for checkpoints that are quantized already: vLLM reads it from them."""
-    dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] | None = None
-    """Data type of weights and activations."""
-    load_format: str | None = None
-    """How weights are read, for example safetensors or runai_streamer."""
-    safetensors_load_strategy: Literal["lazy", "eager", "prefetch", "torchao"] | None = None
-    """How safetensors files are read; prefetch helps on network file systems."""
-    attention_backend: str | None = None
-    """Attention implementation, for example FLASH_ATTN or FLASHINFER; the best for the GPU when left out."""
-    enforce_eager: bool | None = None
-    """Skip CUDA graphs: less memory and a quicker start, slower answers."""
-    trust_remote_code: bool | None = None
-    """Run Python code from the model repository. Only for repositories that you have read."""
-    seed: int | None = None
-    """Seed of the random number generator."""
-    served_model_name: Annotated[list[str], Field(min_length=1)] | None = None
-    """Names that clients may send; the model's name in the stack file when left out."""
 
     REPOSITORY: ClassVar[str] = "vllm/vllm-openai"
     PORT: ClassVar[int] = 8000
+    OBJECT_STORE: ClassVar[bool] = True
     HEALTH_PATH: ClassVar[str] = "/health"
     METRICS_PATH: ClassVar[str] = "/metrics"
     # The official entrypoint has changed between releases; this command is the documented one in all of them.
@@ -86,6 +49,10 @@ class Vllm(Engine):
     USER: ClassVar[int] = 2000
     # --shutdown-timeout: requests go on for that long after SIGTERM (option tables; conventions.md section 0, finding 6).
     DRAINS: ClassVar[bool] = True
+    MEMORY_KEY: ClassVar[str | None] = "gpuMemoryUtilization"
+    DECIDED: ClassVar[Mapping[str, str]] = DECIDED
+    # FlexibleArgumentParser in vllm/utils/argparse_utils.py.
+    EXACT_OPTIONS: ClassVar[bool] = False
 
     @property
     def tag(self) -> str:
@@ -93,10 +60,12 @@ class Vllm(Engine):
         return f"v{self.version}"
 
     def parallelism(self) -> Parallelism:
-        """Tensor x pipeline x data ranks."""
+        """Tensor x pipeline x prefill-context x data ranks."""
         return Parallelism(
             tensor=self.tensor_parallel_size,
             pipeline=self.pipeline_parallel_size,
+            prefill_context=self.prefill_context_parallel_size,
+            decode_context=self.decode_context_parallel_size,
             data=self.data_parallel_size,
             expert=bool(self.enable_expert_parallel),
         )
@@ -119,37 +88,75 @@ class Vllm(Engine):
                 key="servedModelName",
             ),
         )
-        return fixed + tuple(self._argument(field, value, overrides) for field, value in self.options().items())
+        return fixed + tuple(self._argument(field, value, launch, overrides) for field, value in self.options().items())
 
     def options(self) -> dict[str, Any]:
         """Typed options that the stack file sets, by field name; sizes of one are the default of every version."""
         return {
             name: value
-            for name in type(self).model_fields
-            if name not in _NOT_OPTIONS
+            for name in VllmOptions.model_fields
+            if name != "served_model_name"
             and name in self.model_fields_set
             and (value := getattr(self, name)) is not None
             and not (name.endswith("_parallel_size") and value == 1)
         }
 
-    def _argument(self, field: str, value: Any, overrides: Overrides | None) -> Argument:
-        option, key = option_name(field), _camel(field)
+    def _argument(self, field: str, value: Any, launch: Launch, overrides: Overrides | None) -> Argument:
+        option, key = self.option_name(field), self.key_name(field)
         if value is False:
             off = negative(self.name, self.table_version(overrides), option, overrides)
             return Argument(option=off or f"--no-{option.removeprefix('--')}", values=(), key=key)
+        if field == "chat_template" and _is_template(value):
+            value = f"{launch.files_dir}/{CHAT_TEMPLATE}"
+        if field == "lora_modules":
+            return Argument(option=option, values=tuple(text(one.content(launch)) for one in value), key=key)
+        if isinstance(value, JsonOption | dict):
+            value = text(plain(value, launch))
         return Argument(option=option, values=() if value is True else (str(value),), key=key)
 
-    def memory(self, architecture: Architecture, gpu: Gpu, total_gib: float | None) -> MemoryEstimate | None:
+    def group_arguments(self, group: Group) -> list[str] | None:
+        """With vLLM's own processes on every node."""
+        return vllm_arguments(group)
+
+    def references(self) -> tuple[str, ...]:
+        """The draft model and the LoRA adapters."""
+        draft = draft_model(self.speculative_config)
+        return tuple(dict.fromkeys([*([draft] if draft else []), *(one.model for one in self.lora_modules or ())]))
+
+    def files(self, launch: Launch) -> dict[str, str]:
+        """The chat template, where the stack file has its text."""
+        template = self.chat_template
+        return {CHAT_TEMPLATE: template} if template and _is_template(template) else {}
+
+    def memory(
+        self,
+        architecture: Architecture,
+        gpu: Gpu,
+        total_gib: float | None,
+        referenced: Mapping[str, Referenced] = MappingProxyType({}),
+    ) -> MemoryEstimate | None:
         """The estimate of `vllm_memory` for these options; None for a version or data type that it doesn't know."""
-        inputs = VllmMemoryInputs(
+        try:
+            return _estimate(self._memory_inputs(architecture, gpu, total_gib, referenced))
+        except ValueError:
+            return None  # rules ENG001, ENG009 and MEM006 say so
+
+    def _memory_inputs(
+        self, architecture: Architecture, gpu: Gpu, total_gib: float | None, referenced: Mapping[str, Referenced]
+    ) -> VllmMemoryInputs:
+        draft = referenced.get(draft_model(self.speculative_config) or "")
+        return VllmMemoryInputs(
             architecture=architecture,
             gpu=gpu,
             total_gib=total_gib,
             version=self.version,
             tensor_parallel_size=self.tensor_parallel_size,
             pipeline_parallel_size=self.pipeline_parallel_size,
+            prefill_context_parallel_size=self.prefill_context_parallel_size,
+            decode_context_parallel_size=self.decode_context_parallel_size,
             data_parallel_size=self.data_parallel_size,
             enable_expert_parallel=bool(self.enable_expert_parallel),
+            extras=extras(self, self.version, architecture, draft, bf16=gpu.bf16),
             gpu_memory_utilization=self.gpu_memory_utilization or DEFAULT_UTILIZATION,
             kv_cache_memory_bytes=self.kv_cache_memory_bytes,
             max_model_len=self.max_model_len if isinstance(self.max_model_len, int) else None,
@@ -158,22 +165,58 @@ class Vllm(Engine):
             kv_cache_dtype=self.kv_cache_dtype or "auto",
             dtype=self.dtype or "auto",
             quantization=self.quantization,
-            enforce_eager=bool(self.enforce_eager),
+            enforce_eager=self.is_eager() or self._captures_nothing(),
+            performance_mode=self.performance_mode or "balanced",
             enable_prefix_caching=self.enable_prefix_caching,
             cpu_offload_gb=self.cpu_offload_gb or 0,
         )
-        try:
-            return _estimate(inputs)
-        except ValueError:
-            return None  # rules ENG001, ENG009 and MEM006 say so
+
+    def usable_gib(self, total_gib: float) -> float:
+        """gpuMemoryUtilization of it."""
+        return total_gib * (self.gpu_memory_utilization or DEFAULT_UTILIZATION)
+
+    def quantized_at_load(self) -> Quantization | None:
+        """What `quantization` makes of a plain checkpoint."""
+        return online_quantization(self.quantization)
 
     def is_eager(self) -> bool:
-        """With enforceEager."""
-        return bool(self.enforce_eager)
+        """With enforceEager, or optimizationLevel 0."""
+        return bool(self.enforce_eager) or self.optimization_level == 0
+
+    def _captures_nothing(self) -> bool:
+        return self.compilation_config is not None and self.compilation_config.cudagraph_mode == "NONE"
 
     def host_offload_bytes(self) -> int:
-        """cpuOffloadGb of every rank."""
-        return int((self.cpu_offload_gb or 0) * GIB) * self.parallelism().ranks
+        """cpuOffloadGb of every rank, and what a KV connector keeps outside /dev/shm."""
+        weights = int((self.cpu_offload_gb or 0) * GIB) * self.parallelism().ranks
+        return weights + self._connector_bytes()[1]
+
+    def host_bytes(self, architecture: Architecture | None, weights_size: int | None) -> int:
+        """The same, with LoRA adapters of `maxCpuLoras`, all weights where they may sleep, and the streamer's buffers."""
+        ranks = self.parallelism().ranks
+        adapters = (self.max_cpu_loras or self.max_loras or 1) if self.enable_lora and architecture else 0
+        each = lora_adapter_bytes(self, architecture) if architecture else 0
+        asleep = (weights_size or 0) * self.data_parallel_size if self.enable_sleep_mode else 0
+        streaming = ranks * self._streamer_bytes(weights_size or 0)
+        return self.host_offload_bytes() + int(adapters * each) * ranks + max(asleep, streaming)
+
+    def _streamer_bytes(self, weights_size: int) -> int:
+        """Of each rank, while it loads: https://github.com/run-ai/runai-model-streamer docs/src/env-vars.md (read 2026-11-22)."""
+        if not (self.load_format or "").startswith("runai_streamer"):
+            return 0
+        given = (self.model_loader_extra_config or {}).get("memory_limit")
+        limit = given if isinstance(given, int) and given >= 0 else STREAMER_BYTES
+        return min(limit, weights_size)
+
+    def shared_memory_bytes(self) -> int:
+        """KV cache that kvOffloadingSize or a connector keeps: a file in /dev/shm (v1/kv_offload/cpu/shared_offload_region.py)."""
+        native = self.kv_offloading_backend in (None, "native")
+        offload = int((self.kv_offloading_size or 0) * GIB) * self.data_parallel_size if native else 0
+        return offload or self._connector_bytes()[0]
+
+    def _connector_bytes(self) -> tuple[int, int]:
+        engines = self.data_parallel_size
+        return host_bytes(self.kv_transfer_config, workers=self.parallelism().ranks // engines, engines=engines)
 
     def environment(self, launch: Launch) -> dict[str, str]:
         """Caches below `launch.cache_dir`, and a readiness time-out as long as the startup budget.
@@ -195,9 +238,6 @@ class Vllm(Engine):
         }
 
 
-_NOT_OPTIONS = frozenset(Engine.model_fields) | {"served_model_name"}
-
-
-def option_name(field: str) -> str:
-    """The command-line option of a field: `max_model_len` -> `--max-model-len`."""
-    return "--" + field.replace("_", "-")
+def _is_template(value: str) -> bool:
+    """The text of a template, not a path, as vLLM tells them apart (renderers/chat_utils.py, load_chat_template)."""
+    return any(sign in value for sign in "{}\n")

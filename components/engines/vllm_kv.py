@@ -4,7 +4,7 @@ Formulas: vLLM 0.19.0 v1/core/kv_cache_utils.py and 0.33.0 v1/core/kv_cache_plan
 model_executor/models/config.py (`HybridAttentionMambaModelConfig`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from catalog.architecture import DTYPE_BYTES, Architecture, LinearAttention
 
@@ -44,6 +44,20 @@ class KvLayout:
     """What one more token costs in the layers that grow with the context."""
     batched_tokens: int
     state_blocks: int = 1
+
+    def shared(self, ranks: int, more_per_token: int) -> "KvLayout":
+        """With blocks that `ranks` share, each keeping its part of their tokens (decode context parallelism), and with
+        `more_per_token` bytes for a draft's layers in every token.
+        """
+        if ranks == 1 and not more_per_token:
+            return self
+        largest = max(group.block_tokens for group in self.groups)
+        return replace(
+            self,
+            groups=tuple(replace(group, block_tokens=group.block_tokens * ranks) for group in self.groups),
+            block_bytes=self.block_bytes + more_per_token * largest,
+            bytes_per_token=-(-(self.bytes_per_token + more_per_token) // ranks),
+        )
 
     def request_blocks(self, length: int) -> int:
         """Blocks of one request of `length` tokens, all groups together."""

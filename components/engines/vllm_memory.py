@@ -8,9 +8,8 @@ import math
 from dataclasses import dataclass
 from operator import itemgetter
 
-from catalog.architecture import Architecture
-from catalog.gpus import Gpu
 from components.engines.vllm_kv import KvLayout, kv_layout
+from components.engines.vllm_memory_types import Extras, MemoryEstimate, VllmMemoryInputs
 from components.engines.vllm_overhead import (
     GIB,
     Batch,
@@ -39,67 +38,7 @@ from components.engines.vllm_weights import (
     stage_weights_bytes,
 )
 
-__all__ = ["MemoryEstimate", "VllmMemoryInputs", "allowed_tensor_parallel", "estimate"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VllmMemoryInputs:
-    """What decides the memory of one vLLM replica. Names are vLLM's own; None: vLLM's default for that GPU and version.
-
-    `total_gib`: memory that torch sees, when the pod gets only a share of a GPU (MIG slice, MPS). `quantization`: the flag, for
-    quantizing an unquantized checkpoint at load; a quantized checkpoint's own format is used in any case.
-    """
-
-    architecture: Architecture
-    gpu: Gpu
-    version: str
-    tensor_parallel_size: int = 1
-    pipeline_parallel_size: int = 1
-    data_parallel_size: int = 1
-    enable_expert_parallel: bool = False
-    gpu_memory_utilization: float = 0.92
-    kv_cache_memory_bytes: int | None = None
-    max_model_len: int | None = None
-    max_num_seqs: int | None = None
-    max_num_batched_tokens: int | None = None
-    kv_cache_dtype: str = "auto"
-    dtype: str = "auto"
-    quantization: str | None = None
-    enforce_eager: bool = False
-    enable_prefix_caching: bool | None = None
-    cpu_offload_gb: float = 0  # GiB of weights of each GPU that stay in host memory
-    total_gib: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryEstimate:
-    """Memory per GPU of the fullest rank, in GiB, and what the KV cache holds."""
-
-    total_gib: float
-    budget_gib: float
-    weights_gib: float
-    non_torch_gib: float
-    activation_gib: float
-    cudagraph_gib: float
-    kv_gib: float
-    """Left for the KV cache; negative when the rest alone exceeds the budget."""
-    kv_gib_low: float
-    kv_gib_high: float
-    kv_bytes_per_token: int
-    kv_tokens: int
-    kv_needed_gib: float
-    """KV cache of one request of `max_model_len`."""
-    max_model_len: int
-    largest_max_model_len: int
-    max_concurrency: float
-    max_num_seqs: int
-    max_num_batched_tokens: int
-    fits_weights: bool
-    fits_context: bool
-    warmup_ok: bool
-    """Whether the sampler's warm-up after KV allocation finds room in what the budget leaves of the GPU."""
-    basis: str
-    extrapolated: bool
+__all__ = ["Extras", "MemoryEstimate", "VllmMemoryInputs", "allowed_tensor_parallel", "estimate"]
 
 
 def estimate(inputs: VllmMemoryInputs, fit: Fit | None = None) -> MemoryEstimate:
@@ -112,8 +51,10 @@ def estimate(inputs: VllmMemoryInputs, fit: Fit | None = None) -> MemoryEstimate
     total = inputs.total_gib or inputs.gpu.cuda_total_gib
     length = inputs.max_model_len or arch.max_position_embeddings
     defaults = default_batch(version, total, inputs.gpu.name)
-    tokens = inputs.max_num_batched_tokens or defaults.tokens
-    batch = Batch(seqs=inputs.max_num_seqs or min(defaults.seqs, tokens), tokens=tokens)
+    # engine/arg_utils.py, _set_default_max_num_seqs_and_batched_tokens_args
+    more = 2 if inputs.performance_mode == "throughput" else 1
+    tokens = inputs.max_num_batched_tokens or defaults.tokens * more
+    batch = Batch(seqs=inputs.max_num_seqs or min(defaults.seqs * more, tokens), tokens=tokens)
     stages = pipeline_stages(arch.num_hidden_layers, inputs.pipeline_parallel_size)
     ranks = [_rank(inputs, fit, batch, version, stage) for stage in stages]
     budget = math.ceil(total * GIB * inputs.gpu_memory_utilization) / GIB
@@ -174,7 +115,8 @@ def _rank(inputs: VllmMemoryInputs, fit: Fit, batch: Batch, version: Version, st
     parallel = Parallelism(
         tensor=tensor,
         pipeline=inputs.pipeline_parallel_size,
-        data=inputs.data_parallel_size,
+        # Experts are spread over the prefill-context ranks too (config/parallel.py, data_parallel_size).
+        data=inputs.data_parallel_size * inputs.prefill_context_parallel_size,
         expert=inputs.enable_expert_parallel,
     )
     quantization = arch.quantization or online_quantization(inputs.quantization)
@@ -193,7 +135,7 @@ def _rank(inputs: VllmMemoryInputs, fit: Fit, batch: Batch, version: Version, st
     caching = inputs.enable_prefix_caching if inputs.enable_prefix_caching is not None else version >= (0, 26)
     weights = stage_weights_bytes(arch, stage, parallel, quantization, dtype, version) / GIB
     return _Rank(
-        weights=max(0.0, weights - inputs.cpu_offload_gb),
+        weights=max(0.0, weights - inputs.cpu_offload_gb) + inputs.extras.weights_gib,
         non_torch=non_torch_bytes(tensor, inputs.gpu.compute_capability, fit) / GIB,
         activation=activation / GIB,
         graphs=graphs,
@@ -209,7 +151,7 @@ def _rank(inputs: VllmMemoryInputs, fit: Fit, batch: Batch, version: Version, st
             batched_tokens=batch.tokens * (2 if version >= (0, 26) else 1),
             hopper=inputs.gpu.compute_capability == (9, 0),
             state_blocks=2 if caching else 1,
-        ),
+        ).shared(inputs.decode_context_parallel_size, inputs.extras.kv_bytes_per_token),
     )
 
 
@@ -245,5 +187,8 @@ def _confidence(inputs: VllmMemoryInputs, version: Version, rank: _Rank, fit: Fi
         outside.append("pipeline parallelism")
     if inputs.data_parallel_size > 1:
         outside.append("data parallelism")
+    if max(inputs.prefill_context_parallel_size, inputs.decode_context_parallel_size) > 1:
+        outside.append("context parallelism")
+    outside += inputs.extras.names
     inside = fit["kv_spread_share"] * rank.overhead
     return (2 * inside + 0.4 * (rank.overhead - rank.weights) if outside else inside), outside

@@ -1,0 +1,76 @@
+"""What vLLM checks beyond its parser, by version: keys of JSON options, names of parsers, connectors; and its metrics' names.
+
+Data: the option tables data/vllm_options_*.json, read from each release's wheel by `catalog.read_vllm_wheel`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from catalog import rows
+from catalog.options import Overrides
+
+RENAMED: Mapping[str, str] = {
+    "vllm:gpu_cache_usage_perc": "vllm:kv_cache_usage_perc",
+    "vllm:time_per_output_token_seconds": "vllm:inter_token_latency_seconds",
+    "vllm:gpu_prefix_cache_queries": "vllm:prefix_cache_queries",
+    "vllm:gpu_prefix_cache_hits": "vllm:prefix_cache_hits",
+}
+"""Metrics of earlier releases and their names now (names in the wheels 0.6.0, 0.9.2, 0.11.2 and 0.33.0, read 2026-11-22)."""
+GONE = ("vllm:num_requests_swapped", "vllm:cpu_cache_usage_perc")
+"""Metrics of earlier releases without a successor: nothing is swapped any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VllmDetails:
+    """One version."""
+
+    keys: Mapping[str, Mapping[str, tuple[str, ...] | None]]
+    """Of each JSON option: its keys, with the values that a key takes; None: not limited to a list."""
+    names: Mapping[str, frozenset[str]]
+    """Values of options that the parser takes as text: --tool-call-parser, --reasoning-parser, --load-format."""
+    connectors: frozenset[str]
+    """Values of kv_connector."""
+    metrics: frozenset[str]
+    """Names in the sources; Prometheus sees counters with `_total` behind the name."""
+
+
+def details(version: str, overrides: Overrides | None = None) -> VllmDetails | None:
+    """The facts of a version, or of the one that an override says it is `like`; None where there are none."""
+    row = (overrides or {}).get(version)
+    wanted = str(row.get("like", version)) if row else version
+    return _details(wanted)
+
+
+def metric(version: str, name: str, overrides: Overrides | None = None) -> str:
+    """The name that a version has for a metric, given by its name in any release, with or without `_total`.
+
+    Raises ValueError when the version has no such metric, with what there is instead.
+    """
+    known = details(version, overrides)
+    plain = name.removesuffix("_total")
+    current = RENAMED.get(plain, plain)
+    if known is None:
+        raise ValueError(f"the metrics of vLLM {version} aren't known")
+    if current in known.metrics or f"{current}_total" in known.metrics:
+        return current + name.removeprefix(plain)
+    if plain in GONE:
+        raise ValueError(f"vLLM {version} has no metric {name}: nothing is swapped any more; use vllm:num_preemptions")
+    raise ValueError(f"vLLM {version} has no metric {name}")
+
+
+@cache
+def _details(version: str) -> VllmDetails | None:
+    file = f"vllm_options_{version}.json"
+    if not rows.files(file):
+        return None
+    data = rows.load(file)
+    return VllmDetails(
+        keys={
+            option: {key: None if values is None else tuple(values) for key, values in keys.items()}
+            for option, keys in data["keys"].items()
+        },
+        names={option: frozenset(names) for option, names in data["names"].items()},
+        connectors=frozenset(data["connectors"]),
+        metrics=frozenset(data["metrics"]),
+    )
