@@ -1,4 +1,4 @@
-"""The command line: `llm-serving check | plan | diff | render | schema | rules`.
+"""The command line: `llm-serving check | plan | diff | render | migrate-engine | schema | rules`.
 
 Exit codes: 0 fine, 1 problems in the stack, 2 wrong usage.
 """
@@ -85,8 +85,7 @@ def plan(
     loaded, resolved, problems = _checked(stack, cwd)
     if resolved is None:
         output.print_problems(problems, format_)
-        _exit(1)
-        return
+        raise typer.Exit(1)
     from preflight.suggestions import left_out, suggestions
     from preview.report import report
 
@@ -146,19 +145,30 @@ def rules(
 ) -> None:
     """List every rule: its code, its severity, and what it makes sure of."""
     from preflight.registry import RULES
-    from preview import output
+    from preview.output import print_rules
 
-    if format_ is Format.json:
-        output.print_json(
-            [{"code": one.code, "severity": one.severity, "title": one.title, "why": one.why} for one in RULES]
-        )
-    elif format_ is Format.markdown:
-        from preflight.docs import markdown
+    print_rules(RULES, format_)
 
-        print(markdown(RULES), end="")
-    else:
-        for one in RULES:
-            print(f"{one.code}  {one.severity:<8} {one.title}")
+
+@app.command("migrate-engine")
+def migrate_engine(
+    stack: StackName,
+    workload: Annotated[str, typer.Argument(metavar="WORKLOAD", help="A workload on Text Generation Inference.")],
+    cwd: Directory = Path(),
+) -> None:
+    """Print a workload of Text Generation Inference for vLLM, with what has no equivalent as comments."""
+    from preview.output import print_problems
+    from stacks.migrate_tgi import migrated
+
+    _, resolved, problems = _checked(stack, cwd)
+    if resolved is None:
+        print_problems(problems, Format.text)
+        raise typer.Exit(1)
+    try:
+        print(migrated(resolved, workload), end="")
+    except ValueError as error:
+        print(f"{PROJECT}: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
 
 
 @app.command()

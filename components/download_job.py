@@ -78,8 +78,7 @@ def job_spec(download: Download, claim_name: Any, token: tuple[str, str] | None)
                 "restartPolicy": "OnFailure",
                 "automountServiceAccountToken": False,
                 "enableServiceLinks": False,
-                "nodeSelector": dict(download.node_selector),
-                "tolerations": [dict(one) for one in download.tolerations],
+                **pods.placement(download.node_selector, download.tolerations),
                 "securityContext": pods.pod_security(USER),
                 "containers": [_container(download, token)],
                 "volumes": [

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
+from components import efa
+from components.autoscaler_tags import autoscaler_tags
 from components.infrastructure import EksNodes, NodeGroup, Taint
 
 # EKS spells the effects its own way: https://docs.aws.amazon.com/eks/latest/APIReference/API_Taint.html
@@ -23,9 +25,6 @@ _POLICIES = {
     "registry": "AmazonEC2ContainerRegistryPullOnly",
     "cni": "AmazonEKS_CNI_Policy",
 }
-# Cluster Autoscaler reads these tags of a managed node group (DescribeNodegroup) for groups without nodes; labels and
-# taints it takes from the group itself. kubernetes/autoscaler: cloudprovider/aws/aws_manager.go, buildNodeFromTemplate.
-_AUTOSCALER_RESOURCE = "k8s.io/cluster-autoscaler/node-template/resources/"
 # For "hardware accelerators such as GPUs": https://docs.aws.amazon.com/eks/latest/APIReference/API_NodegroupUpdateConfig.html
 _UPDATE_STRATEGY = "MINIMAL"
 # A node may take 15 minutes to drain and 1 to leave the load balancers; the rest is for starting its successor:
@@ -42,6 +41,8 @@ class GpuNodeGroupArgs:
     """The resolved group: instance types, sizes, disk, labels and taints. Its `eks` must be there."""
     cluster_name: pulumi.Input[str]
     """Name of the EKS cluster."""
+    cluster_security_group_id: pulumi.Input[str] | None = None
+    """The cluster's own security group, which a group with EFA needs: EKS adds it only to interfaces that it makes itself."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """AWS tags for everything here, the instances and their volumes; the group's own tags win."""
 
@@ -59,9 +60,11 @@ class GpuNodeGroup(pulumi.ComponentResource):
     - Node repair acts on GPU faults only where the add-on eks-node-monitoring-agent runs.
     - Without `role_arn` a role is made that also holds AmazonEKS_CNI_Policy (IPv4). AWS recommends that the VPC CNI has
       a role of its own: on such clusters, on IPv6 ones, and outside the partition `aws`, give `role_arn`.
+    - With EFA the launch template has the network interfaces, in a placement group of strategy cluster, the security group, and on
+      AL2023 user data that EKS merges with its own: huge pages, and the limit of locked memory (`components.efa.user_data`).
     - A `kms_key_arn` needs a key policy that lets the service-linked role of EC2 Auto Scaling use the key.
 
-    Raises ValueError when `nodes` isn't a managed node group.
+    Raises ValueError when `nodes` isn't a managed node group, or has EFA while the security group is missing.
     """
 
     node_group_name: pulumi.Output[str]
@@ -86,7 +89,7 @@ class GpuNodeGroup(pulumi.ComponentResource):
             self.role_arn = role.arn
         else:
             self.role_arn = pulumi.Output.from_input(eks.role_arn)
-        template = self._launch_template(name, eks, tags)
+        template = self._launch_template(name, nodes, eks, args.cluster_security_group_id, tags)
         group = aws.eks.NodeGroup(
             name,
             cluster_name=args.cluster_name,
@@ -147,11 +150,34 @@ class GpuNodeGroup(pulumi.ComponentResource):
             for purpose, policy in _POLICIES.items()
         ]
 
-    def _launch_template(self, name: str, eks: EksNodes, tags: Mapping[str, str]) -> aws.ec2.LaunchTemplate:
+    def _placement(
+        self, name: str, nodes: NodeGroup, eks: EksNodes, tags: Mapping[str, str]
+    ) -> aws.ec2.LaunchTemplatePlacementArgs | None:
+        """The placement group of the stack file, or with EFA one that puts nodes close to each other."""
+        if eks.placement_group:
+            return aws.ec2.LaunchTemplatePlacementArgs(group_name=eks.placement_group)
+        if not nodes.efa_interfaces:
+            return None
+        made = aws.ec2.PlacementGroup(
+            f"{name}-placement-group", strategy="cluster", tags=dict(tags), opts=pulumi.ResourceOptions(parent=self)
+        )
+        return aws.ec2.LaunchTemplatePlacementArgs(group_name=made.name)
+
+    def _launch_template(
+        self,
+        name: str,
+        nodes: NodeGroup,
+        eks: EksNodes,
+        security_group: pulumi.Input[str] | None,
+        tags: Mapping[str, str],
+    ) -> aws.ec2.LaunchTemplate:
         tagged = ("instance", "volume") if tags else ()
         return aws.ec2.LaunchTemplate(
             f"{name}-launch-template",
             block_device_mappings=_volumes(eks),
+            network_interfaces=_interfaces(nodes, security_group),
+            placement=self._placement(name, nodes, eks, tags),
+            user_data=efa.user_data(eks.ami_type) if nodes.efa_interfaces else None,
             # One hop: pods on the pod network can't reach the node's credentials.
             metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
                 http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
@@ -164,24 +190,31 @@ class GpuNodeGroup(pulumi.ComponentResource):
         )
 
 
-def autoscaler_tags(nodes: NodeGroup) -> dict[str, str]:
-    """Tags from which Cluster Autoscaler knows what a first node would offer.
-
-    Pods request ephemeral storage, of which EC2's instance types say nothing, and units of a shared GPU, of which there
-    are more than GPUs. Without these tags a group with no nodes never grows. Storage is in whole Mi, rounded down.
-    """
-    tags = {}
-    if nodes.allocatable.ephemeral_storage is not None:
-        tags[f"{_AUTOSCALER_RESOURCE}ephemeral-storage"] = f"{nodes.allocatable.ephemeral_storage // 1024**2}Mi"
-    if nodes.sharing is not None:
-        tags[f"{_AUTOSCALER_RESOURCE}{nodes.gpu_resource}"] = str(nodes.units_per_node)
-    return tags
-
-
 def update_minutes(nodes: int, max_unavailable: int) -> int:
     """Minutes that rolling all nodes may take: 30 for each batch of `max_unavailable`, at least 60."""
     batches = -(-nodes // max_unavailable)
     return max(_SHORTEST_TIMEOUT_MINUTES, batches * _MINUTES_PER_BATCH)
+
+
+def _interfaces(
+    nodes: NodeGroup, security_group: pulumi.Input[str] | None
+) -> list[aws.ec2.LaunchTemplateNetworkInterfaceArgs] | None:
+    if not nodes.efa_interfaces:
+        return None
+    if security_group is None:
+        raise ValueError(
+            f"node group {nodes.name} has EFA: give cluster_security_group_id, the cluster's own security group"
+        )
+    return [
+        aws.ec2.LaunchTemplateNetworkInterfaceArgs(
+            network_card_index=card,
+            device_index=device,
+            interface_type=kind,
+            security_groups=[security_group],
+            delete_on_termination="true",
+        )
+        for card, device, kind in efa.interfaces(nodes.efa_interfaces)
+    ]
 
 
 def _taint(taint: Taint) -> aws.eks.NodeGroupTaintArgs:

@@ -57,6 +57,8 @@ class EksNodes:
     max_unavailable: int
     role_arn: str | None
     tags: Mapping[str, str]
+    placement_group: str | None = None
+    """An existing one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,8 @@ class NodeGroup:
     """Where the price comes from; empty where it is unknown."""
     other_price: Price | None = None
     """Of one node at the capacity that isn't bought: spot for an on-demand group, and the reverse; None where unknown."""
+    efa_interfaces: int = 0
+    """Elastic Fabric Adapter interfaces of one node that pods can have; 0 where the stack doesn't ask for any."""
     at_most: Allocatable | None = None
     """What no node can exceed, where that is more than `allocatable`: pods above it never start, pods between the two may."""
 

@@ -7,7 +7,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import network_policy, pods
+from components.pod_volumes import config_map_name
 from components.resolved import Workload
+from components.serving_objects import budget_spec, pod_monitor_spec, service_spec
 from components.spec import Manifest
 
 
@@ -33,33 +35,38 @@ class ModelDeployment(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ModelDeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-serving:index:ModelDeployment", name, None, opts)
-        workload = args.workload
+        workload, selector = args.workload, pods.selector(args.workload)
         child = pulumi.ResourceOptions(parent=self)
         metadata: Manifest = {
             "name": workload.name,
             "namespace": args.namespace or workload.namespace,
             "labels": pods.labels(workload),
         }
-        account = k8s.core.v1.ServiceAccount(name, metadata=metadata, automount_service_account_token=False, opts=child)
-        service = k8s.core.v1.Service(name, metadata=metadata, spec=service_spec(workload), opts=child)
-        k8s.networking.v1.NetworkPolicy(
-            name, metadata=metadata, spec=network_policy.workload_policy(workload, pods.selector(workload)), opts=child
+        account = k8s.core.v1.ServiceAccount(
+            name,
+            metadata=pods.account_metadata(workload, metadata),
+            automount_service_account_token=False,
+            opts=child,
         )
-        k8s.policy.v1.PodDisruptionBudget(name, metadata=metadata, spec=budget_spec(workload), opts=child)
+        service = k8s.core.v1.Service(name, metadata=metadata, spec=service_spec(workload, selector), opts=child)
+        k8s.networking.v1.NetworkPolicy(
+            name, metadata=metadata, spec=network_policy.workload_policy(workload, selector), opts=child
+        )
+        k8s.policy.v1.PodDisruptionBudget(name, metadata=metadata, spec=budget_spec(selector), opts=child)
         if workload.metrics == "podMonitor":
             k8s.apiextensions.CustomResource(
                 name,
                 api_version="monitoring.coreos.com/v1",
                 kind="PodMonitor",
                 metadata=metadata,
-                spec=pod_monitor_spec(workload),
+                spec=pod_monitor_spec(workload, selector),
                 opts=child,
             )
         files = workload.engine.files(workload.launch)
         if files:
             k8s.core.v1.ConfigMap(
                 name,
-                metadata={**metadata, "name": pods.config_map_name(workload)},
+                metadata={**metadata, "name": config_map_name(workload)},
                 data=files,
                 immutable=True,
                 opts=child,
@@ -94,38 +101,4 @@ def deployment_spec(workload: Workload) -> Manifest:
         "progressDeadlineSeconds": workload.startup.progress_deadline,
         "revisionHistoryLimit": 5,
         "template": pods.pod_template(workload),
-    }
-
-
-def service_spec(workload: Workload) -> Manifest:
-    """Spec of the Service: the API, and the same container port once more under the name `metrics` for monitors."""
-    return {
-        "type": "ClusterIP",
-        "selector": pods.selector(workload),
-        "ports": [
-            {"name": pods.PORT_NAME, "port": workload.service_port, "targetPort": pods.PORT_NAME, "protocol": "TCP"},
-            {"name": "metrics", "port": metrics_port(workload), "targetPort": pods.PORT_NAME, "protocol": "TCP"},
-        ],
-    }
-
-
-def metrics_port(workload: Workload) -> int:
-    """Service port of the metrics: 9090, or the next one when the API has that."""
-    return 9090 if workload.service_port != 9090 else 9091
-
-
-def budget_spec(workload: Workload) -> Manifest:
-    """Spec of the PodDisruptionBudget: drains go on one pod at a time, and a pod that never became ready blocks nothing."""
-    return {
-        "maxUnavailable": 1,
-        "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        "selector": {"matchLabels": pods.selector(workload)},
-    }
-
-
-def pod_monitor_spec(workload: Workload) -> Manifest:
-    """Spec of the prometheus-operator PodMonitor."""
-    return {
-        "selector": {"matchLabels": pods.selector(workload)},
-        "podMetricsEndpoints": [{"port": pods.PORT_NAME, "path": workload.engine.METRICS_PATH, "interval": "15s"}],
     }

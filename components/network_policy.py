@@ -1,5 +1,6 @@
 """NetworkPolicies: who may call a workload, and what its pods may reach. Pure."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.resolved import Workload
@@ -11,12 +12,16 @@ _PRIVATE_V6 = ("fc00::/7", "fe80::/10")
 
 
 def workload_policy(workload: Workload, selector: dict[str, str]) -> Manifest:
-    """Spec of a workload's policy: `allowFrom` in; DNS out, and HTTPS to the internet where its pods download."""
+    """Spec of a workload's policy: `allowFrom` in; DNS out, and HTTPS to the internet where its pods download.
+
+    Pods of a copy that spans several reach each other on all ports: NCCL and PyTorch choose theirs at start.
+    """
+    peers = [{"podSelector": {"matchLabels": selector}}] if workload.group_size > 1 else []
     return {
         "podSelector": {"matchLabels": selector},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": _ingress(workload),
-        "egress": [dns(), *([] if workload.volume else [internet_https()])],
+        **_ingress(workload, peers),
+        "egress": [dns(), *({"to": [one]} for one in peers), *outside(workload)],
     }
 
 
@@ -25,7 +30,6 @@ def download_policy(selector: dict[str, str]) -> Manifest:
     return {
         "podSelector": {"matchLabels": selector},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [],
         "egress": [dns(), internet_https()],
     }
 
@@ -49,12 +53,25 @@ def internet_https() -> dict[str, Any]:
     }
 
 
-def _ingress(workload: Workload) -> list[dict[str, Any]]:
-    if not workload.allow_from:
-        return []
-    return [
-        {
-            "from": [dict(peer) for peer in workload.allow_from],
-            "ports": [{"protocol": "TCP", "port": workload.engine.PORT}],
-        }
-    ]
+def outside(workload: Workload) -> list[dict[str, Any]]:
+    """HTTPS to the Hub or S3 (and to STS, for a role by IRSA), and the Pod Identity agent of the node."""
+    role = workload.aws_role
+    outside = workload.downloads or workload.model.storage_uri or role
+    agent = role is not None and role.via == "pod-identity"
+    return [*([internet_https()] if outside else []), *([_pod_identity_agent()] if agent else [])]
+
+
+def _pod_identity_agent() -> dict[str, Any]:
+    """https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html (read 2026-11-22)."""
+    addresses = ("169.254.170.23/32", "fd00:ec2::23/128")
+    return {"to": [{"ipBlock": {"cidr": one}} for one in addresses], "ports": [{"protocol": "TCP", "port": 80}]}
+
+
+def _ingress(workload: Workload, peers: Sequence[Mapping[str, Any]]) -> Manifest:
+    callers = {
+        "from": [dict(peer) for peer in workload.allow_from],
+        "ports": [{"protocol": "TCP", "port": workload.engine.PORT}],
+    }
+    rules = [*([callers] if workload.allow_from else []), *({"from": [one]} for one in peers)]
+    # The API server drops an empty list, so that each apply of one would be a change.
+    return {"ingress": rules} if rules else {}

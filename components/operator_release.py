@@ -1,5 +1,6 @@
 """An operator's official charts as Helm releases, CRDs first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -17,6 +18,8 @@ class OperatorReleaseArgs:
 
     operator: Operator
     """Its charts, in order of installation."""
+    after: Sequence[pulumi.Resource] = ()
+    """Releases of the operators that it needs."""
 
 
 class OperatorRelease(pulumi.ComponentResource):
@@ -36,11 +39,11 @@ class OperatorRelease(pulumi.ComponentResource):
         super().__init__("llm-serving:index:OperatorRelease", name, None, opts)
         self.releases = []
         for chart in args.operator.charts:
-            self.releases.append(self._release(name, chart))
+            self.releases.append(self._release(name, chart, self.releases[-1:] or list(args.after)))
         self.version = pulumi.Output.from_input(args.operator.version)
         self.register_outputs({"version": self.version})
 
-    def _release(self, name: str, chart: Chart) -> k8s.helm.v3.Release:
+    def _release(self, name: str, chart: Chart, after: list[pulumi.Resource]) -> k8s.helm.v3.Release:
         oci = chart.repository.startswith("oci://")
         return k8s.helm.v3.Release(
             name if chart.name == name else f"{name}-{chart.name}",
@@ -56,6 +59,6 @@ class OperatorRelease(pulumi.ComponentResource):
             values=dict(chart.values),
             # The release's name is fixed, and so are its cluster roles: the old one has to go first.
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=self.releases[-1:], delete_before_replace=True, protect=chart.crds or None
+                parent=self, depends_on=after, delete_before_replace=True, protect=chart.crds or None
             ),
         )

@@ -1,17 +1,40 @@
 """The one pod builder: a resolved workload to the camelCase PodSpec that every kind of workload wraps. Pure."""
 
-import hashlib
-import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from components.pod_volumes import TMP_DIR, mounts, volumes
 from components.resolved import Workload
-from components.spec import mebibytes
+from components.spec import Manifest, mebibytes
 
 MODEL_CONTAINER = "engine"
 PORT_NAME = "http"
 PART_OF = "llm-serving"
-CACHE_DIR, TMP_DIR = "/cache", "/tmp"
 _PROBE_PERIOD = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """What a pod does among those of its workload, where they differ; the default serves the API by itself."""
+
+    container: str = MODEL_CONTAINER
+    """Name of the engine's container."""
+    args: tuple[str, ...] | None = None
+    """The command line after the entrypoint; the workload's own when None."""
+    env: tuple[Mapping[str, Any], ...] = ()
+    """More environment variables, as in a container's `env`."""
+    serves: bool = True
+    """It answers HTTP: port, probes and metrics."""
+    pre_stop: int | None = None
+    """Seconds before SIGTERM; the workload's own when None."""
+    devices: Mapping[str, str] = field(default_factory=dict)
+    """More resources, requested and limited to the same amount."""
+    spread: bool = True
+    """Several copies prefer different zones and nodes."""
+
+
+SERVER = Role()
 
 
 def labels(workload: Workload) -> dict[str, str]:
@@ -30,6 +53,14 @@ def selector(workload: Workload) -> dict[str, str]:
     return {"app.kubernetes.io/name": workload.engine.name, "app.kubernetes.io/instance": workload.name}
 
 
+def account_metadata(workload: Workload, metadata: Manifest) -> Manifest:
+    """Metadata of its ServiceAccount: with the role's ARN, for IAM roles for service accounts."""
+    role = workload.aws_role
+    if role is None or role.via != "irsa":
+        return metadata
+    return {**metadata, "annotations": {"eks.amazonaws.com/role-arn": role.arn}}
+
+
 def annotations(workload: Workload) -> dict[str, str]:
     """Annotations of the pods: where Prometheus scrapes, when the stack asks for that way."""
     if workload.metrics != "annotations":
@@ -41,28 +72,27 @@ def annotations(workload: Workload) -> dict[str, str]:
     }
 
 
-def pod_template(workload: Workload) -> dict[str, Any]:
+def pod_template(workload: Workload, role: Role = SERVER) -> dict[str, Any]:
     """Metadata and spec of the pods."""
     metadata: dict[str, Any] = {"labels": labels(workload)}
-    if extra := annotations(workload):
+    if role.serves and (extra := annotations(workload)):
         metadata["annotations"] = extra
-    return {"metadata": metadata, "spec": pod_spec(workload)}
+    return {"metadata": metadata, "spec": pod_spec(workload, role)}
 
 
-def pod_spec(workload: Workload) -> dict[str, Any]:
+def pod_spec(workload: Workload, role: Role = SERVER) -> dict[str, Any]:
     """The whole pod: Pod Security "restricted", read-only root, GPUs, probes, drain and placement."""
     spec: dict[str, Any] = {
         "serviceAccountName": workload.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": workload.drain.grace,
-        "nodeSelector": dict(workload.node_group.node_selector),
-        "tolerations": [dict(one) for one in workload.node_group.tolerations],
+        **placement(workload.node_group.node_selector, workload.node_group.tolerations),
         "securityContext": pod_security(workload.engine.USER),
-        "containers": [_container(workload)],
-        "volumes": _volumes(workload),
+        "containers": [_container(workload, role)],
+        "volumes": volumes(workload),
     }
-    if workload.replicas > 1:
+    if workload.replicas > 1 and role.spread:
         spec["topologySpreadConstraints"] = [
             _spread("topology.kubernetes.io/zone", workload),
             _spread("kubernetes.io/hostname", workload),
@@ -70,6 +100,12 @@ def pod_spec(workload: Workload) -> dict[str, Any]:
     if workload.priority_class_name:
         spec["priorityClassName"] = workload.priority_class_name
     return spec
+
+
+def placement(selector: Mapping[str, str], tolerations: Iterable[Mapping[str, str]]) -> dict[str, Any]:
+    """The nodes of a pod. What is empty is left out: the API server and Pulumi's provider drop it too."""
+    found = {"nodeSelector": dict(selector), "tolerations": [dict(one) for one in tolerations]}
+    return {key: value for key, value in found.items() if value}
 
 
 def pod_security(user: int) -> dict[str, Any]:
@@ -111,7 +147,7 @@ def environment(workload: Workload) -> list[dict[str, Any]]:
     values = {
         **cache_environment(workload.launch.cache_dir),
         **workload.engine.environment(workload.launch),
-        **({"HF_HUB_OFFLINE": "1"} if workload.volume else {}),
+        **({} if workload.downloads else {"HF_HUB_OFFLINE": "1"}),
         **workload.env,
     }
     found: list[dict[str, Any]] = [{"name": name, "value": values[name]} for name in sorted(values)]
@@ -125,18 +161,29 @@ def token_variable(secret: str, key: str) -> dict[str, Any]:
     return {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
-def _container(workload: Workload) -> dict[str, Any]:
+def _container(workload: Workload, role: Role) -> dict[str, Any]:
     engine = workload.engine
+    pre_stop = workload.drain.pre_stop if role.pre_stop is None else role.pre_stop
     return {
-        "name": MODEL_CONTAINER,
+        "name": role.container,
         "image": engine.image_reference(),
         "imagePullPolicy": "IfNotPresent",
         **({"command": list(engine.COMMAND)} if engine.COMMAND else {}),
-        "args": list(workload.args),
-        "env": environment(workload),
-        "ports": [{"name": PORT_NAME, "containerPort": engine.PORT, "protocol": "TCP"}],
-        "resources": container_resources(workload),
+        "args": list(workload.args if role.args is None else role.args),
+        "env": [*environment(workload), *(dict(one) for one in role.env)],
+        **(_serving(workload) if role.serves else {}),
+        "resources": container_resources(workload, role.devices),
         "securityContext": container_security(),
+        "lifecycle": {"preStop": {"sleep": {"seconds": pre_stop}}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": mounts(workload),
+    }
+
+
+def _serving(workload: Workload) -> dict[str, Any]:
+    """Port and probes of a container that answers HTTP."""
+    return {
+        "ports": [{"name": PORT_NAME, "containerPort": workload.engine.PORT, "protocol": "TCP"}],
         "startupProbe": {
             **_probe(workload, period=_PROBE_PERIOD, timeout=5),
             "failureThreshold": -(-workload.startup.budget // _PROBE_PERIOD),
@@ -144,19 +191,17 @@ def _container(workload: Workload) -> dict[str, Any]:
         "readinessProbe": {**_probe(workload, period=5, timeout=5), "failureThreshold": 3},
         # Lenient: a long prefill must not get the pod killed.
         "livenessProbe": {**_probe(workload, period=20, timeout=10), "failureThreshold": 6},
-        "lifecycle": {"preStop": {"sleep": {"seconds": workload.drain.pre_stop}}},
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": _mounts(workload),
     }
 
 
-def container_resources(workload: Workload) -> dict[str, Any]:
+def container_resources(workload: Workload, devices: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Requests and limits; no CPU limit, because it would throttle tokenizers."""
     pod = workload.resources
     fixed = {
         "memory": mebibytes(pod.memory),
         "ephemeral-storage": mebibytes(pod.ephemeral_storage),
         workload.node_group.gpu_resource: str(pod.gpus),
+        **(devices or {}),
     }
     return {"requests": {"cpu": cpu(pod.cpu_millis), **fixed}, "limits": dict(fixed)}
 
@@ -172,46 +217,6 @@ def _probe(workload: Workload, *, period: int, timeout: int) -> dict[str, Any]:
         "periodSeconds": period,
         "timeoutSeconds": timeout,
     }
-
-
-def config_map_name(workload: Workload) -> str | None:
-    """Name of the ConfigMap with the engine's files, with a hash of their content; None where it has no files."""
-    files = workload.engine.files(workload.launch)
-    if not files:
-        return None
-    return f"{workload.name}-{hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:10]}"
-
-
-def _mounts(workload: Workload) -> list[dict[str, Any]]:
-    weights = {"name": "weights", "mountPath": workload.engine.WEIGHTS_PATH, "readOnly": True}
-    files = {"name": "files", "mountPath": workload.launch.files_dir, "readOnly": True}
-    return [
-        *([weights] if workload.volume else []),
-        *([files] if config_map_name(workload) else []),
-        {"name": "shm", "mountPath": "/dev/shm"},
-        {"name": "cache", "mountPath": CACHE_DIR},
-        *(
-            {"name": "cache", "mountPath": path, "subPath": path.strip("/").replace("/", "-")}
-            for path in workload.engine.WRITABLE_PATHS
-        ),
-        {"name": "tmp", "mountPath": TMP_DIR},
-    ]
-
-
-def _volumes(workload: Workload) -> list[dict[str, Any]]:
-    pod = workload.resources
-    found: list[dict[str, Any]] = []
-    if workload.volume:
-        claim = {"claimName": workload.volume.claim_name, "readOnly": True}
-        found.append({"name": "weights", "persistentVolumeClaim": claim})
-    if name := config_map_name(workload):
-        found.append({"name": "files", "configMap": {"name": name}})
-    return [
-        *found,
-        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": mebibytes(pod.shm)}},
-        {"name": "cache", "emptyDir": {"sizeLimit": mebibytes(pod.cache)}},
-        {"name": "tmp", "emptyDir": {"sizeLimit": mebibytes(pod.tmp)}},
-    ]
 
 
 def _spread(key: str, workload: Workload) -> dict[str, Any]:

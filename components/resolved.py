@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from catalog.models import Architecture
-from components.engines.base import Engine, Launch, Parallelism
+from components.engines.base import Engine, Launch, Parallelism, Referenced
 from components.engines.vllm_memory import MemoryEstimate
 from components.infrastructure import NodeGroup, Volume
 
@@ -29,6 +29,17 @@ class Model:
     volume: str | None
     path: str | None
     """Folder inside the volume."""
+    storage_uri: str | None = None
+    """Folder in S3 that the engine reads; there is no volume then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsRole:
+    """An IAM role that pods take on through their ServiceAccount."""
+
+    arn: str
+    via: str
+    """pod-identity, or irsa."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +65,10 @@ class Startup:
     graphs: int
     node: int
     pull: int
+    join: int = 0
+    """Waiting for the other pods of a copy that spans several."""
     computed: int
-    """Process start + load + compile + graphs, whatever the stack file says."""
+    """Process start + join + load + compile + graphs, whatever the stack file says."""
     budget: int
     """From container start to ready: the startup probe's time; `computed` unless the stack file gives another."""
     progress_deadline: int
@@ -113,6 +126,16 @@ class Workload:
     """Rule codes that the stack allows for this workload, and why."""
     settings: Any = None
     """What only its kind needs, from the kind's own module."""
+    downloads: bool = False
+    """Its pods fetch weights from the Hugging Face Hub when they start."""
+    aws_role: AwsRole | None = None
+    referenced: Mapping[str, Referenced] = field(default_factory=dict)
+    """What is known of the models that the engine's options refer to, by name."""
+
+    @property
+    def replace_seconds(self) -> int:
+        """From the end of a copy's service to its next beginning; the other pods of a group stop only after the one that serves."""
+        return self.drain.grace * min(self.group_size, 2) + self.startup.budget
 
     @property
     def pods(self) -> int:
@@ -173,8 +196,14 @@ class Operator:
     name: str
     """Its key in the platform section."""
     version: str
+    namespace: str = ""
+    """Of its pods."""
     charts: tuple[Chart, ...]
     """In order of installation, CRDs first; empty where the cluster has the operator already."""
+    needs: tuple[str, ...] = ()
+    """Operators that must be there before it, by their keys."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What workloads need to know of how it is set up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

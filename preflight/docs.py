@@ -7,10 +7,13 @@ from preflight.rule import Rule
 
 _FAMILIES = {
     "COS": "Money",
+    "EFA": "Elastic Fabric Adapter",
     "ENG": "Engine options",
+    "LWS": "LeaderWorkerSet",
     "MEM": "Memory",
     "PAR": "Parallelism",
     "POD": "Pods on nodes",
+    "RAY": "Ray",
     "ROL": "Rollout and availability",
     "SEC": "Security",
     "STA": "Start-up",

@@ -71,7 +71,7 @@ def _ephemeral(facts: Facts) -> Iterator[Finding]:
         if sure is None or most is None or want + _IMAGE_MOST <= sure:
             continue
         # Weights that the pod downloads fill its disk for certain; other emptyDirs may stay half empty.
-        filled = 0 if workload.volume else workload.model.weights_size or 0
+        filled = (workload.model.weights_size or 0) if workload.downloads else 0
         never = want > most or filled + _IMAGE_LEAST > most
         yield Finding(
             path=workload_path(workload, "resources", "ephemeralStorage"),

@@ -32,7 +32,7 @@ def _shm_in_memory(facts: Facts) -> Iterator[Finding]:
 
 def _shm_for_queues(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
-        have, need = workload.resources.shm, least_shm(workload.parallelism)
+        have, need = workload.resources.shm, least_shm(workload.parallelism, workload.group_size)
         if (
             workload.engine.name != "vllm"
             or not need
@@ -47,7 +47,7 @@ def _shm_for_queues(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             path=path,
             message=(
-                f"vLLM's queues between {workload.parallelism.ranks} ranks take {mebibytes(need)} of /dev/shm, "
+                f"vLLM's queues between {workload.resources.gpus} ranks take {mebibytes(need)} of /dev/shm, "
                 f"which has {mebibytes(have)}; {how}"
             ),
             remedies=(setting(path, mebibytes(-(-(need + _FLAGS) // GIB) * GIB)), *_with_memory(workload, need)),

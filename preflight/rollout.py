@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from components.resolved import Workload
+from components.resolved_ray import updates_beside
 from preflight.placement_nodes import GPU, demands, more_nodes, setting
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
 
@@ -23,7 +24,7 @@ def _surge(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 path=workload_path(workload, "rollout"),
                 message=(
-                    f"rollout: surge starts a new pod of {workload.resources.gpus} {GPU} before an old one goes, "
+                    f"rollout: surge starts {_new_copy(workload)} before an old one goes, "
                     f"and {group.name} has no room for it: "
                     f"{held} of {group.max_nodes * group.units_per_node} {GPU} are taken at its {group.max_nodes} nodes"
                 ),
@@ -34,12 +35,18 @@ def _surge(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def _new_copy(workload: Workload) -> str:
+    one = f"a new pod of {workload.resources.gpus} {GPU}"
+    return one if workload.group_size == 1 else f"a new group of {workload.group_size} pods with {workload.resources.gpus} {GPU} each"
+
+
 def _one_replica(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
         if workload.replicas != 1 or _on_spot(workload):
             continue
         minutes = _minutes(workload)
-        when = "a drained or lost node takes" if workload.max_surge else "an update, or a drained or lost node, takes"
+        beside = updates_beside(workload, facts.stack.workloads)
+        when = "a drained or lost node takes" if beside else "an update, or a drained or lost node, takes"
         yield Finding(
             path=workload_path(workload, "replicas"),
             message=f"with one replica {when} {workload.name} down for up to {minutes} minutes (drain "
@@ -119,7 +126,7 @@ def _on_spot(workload: Workload) -> bool:
 
 
 def _minutes(workload: Workload) -> int:
-    return -(-(workload.drain.grace + workload.startup.budget) // 60)
+    return -(-workload.replace_seconds // 60)
 
 
 RULES = (

@@ -17,6 +17,7 @@ def _gated(facts: Facts) -> Iterator[Finding]:
     for model in facts.stack.models.values():
         volume = facts.stack.volumes.get(model.volume or "")
         fetched = volume is None or any(one.model == model.name for one in volume.downloads)
+        fetched = fetched and model.storage_uri is None
         if model.gated and fetched and (model.name in used or volume is not None):
             yield Finding(
                 path=("models", model.name, "id"),

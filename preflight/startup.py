@@ -6,7 +6,7 @@ from components.resolved import Workload
 from components.spec import MIB, mebibytes
 from preflight.placement_nodes import setting
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
-from stacks.resolve_models import HUB_MIBPS
+from stacks.resolve_pods import read_rate
 
 _LONG = 3600
 # A 1B model from the Hub took 159 s (https://github.com/vllm-project/vllm/issues/17386), and Llama 4 Scout, 202 GiB, about 600 s
@@ -14,6 +14,8 @@ _LONG = 3600
 _QUICK, _QUICK_EAGER, _HUB_BEST = 150, 60, 400
 # What EFS gives one client at most: https://docs.aws.amazon.com/efs/latest/ug/performance.html (read 2026-11-22).
 _SHARED_BEST = 1500
+# The fastest network of a GPU instance type for one flow of traffic outside EFA is 100 Gbit/s.
+_S3_BEST = 12_000
 
 
 def _too_short(facts: Facts) -> Iterator[Finding]:
@@ -21,9 +23,9 @@ def _too_short(facts: Facts) -> Iterator[Finding]:
         start = workload.startup
         if start.budget >= start.computed:
             continue
-        quick, rate = _quick_seconds(workload), workload.volume.throughput_mibps if workload.volume else HUB_MIBPS
+        quick, rate = _quick_seconds(workload), read_rate(workload.model, workload.volume)[0]
         path = workload_path(workload, "startupTimeoutSeconds")
-        where = "the volume" if workload.volume else "the Hugging Face Hub"
+        where = "the volume" if workload.volume else ("S3" if workload.model.storage_uri else "the Hugging Face Hub")
         yield Finding(
             path=path,
             message=(
@@ -40,7 +42,7 @@ def _quick_seconds(workload: Workload) -> float:
     """A quick first start: measured fixed part, and the weights at the rate that is stated, or else the best that the storage gives."""
     volume = workload.volume
     if volume is None:
-        rate = _HUB_BEST
+        rate = _S3_BEST if workload.model.storage_uri else _HUB_BEST
     elif volume.storage == "ebs" or volume.throughput_basis.startswith("throughputMiBps"):
         rate = volume.throughput_mibps
     else:
@@ -54,7 +56,7 @@ def _too_long(facts: Facts) -> Iterator[Finding]:
         start = workload.startup
         if start.budget <= _LONG:
             continue
-        if workload.volume is None:
+        if workload.downloads:
             key, advice = ("model",), "keep the weights on a volume, so that a pod doesn't download them at every start"
         else:
             key, advice = ("startupTimeoutSeconds",), "use faster storage, or set its measured rate in throughputMiBps"

@@ -73,7 +73,7 @@ def _one_pod(mounting: list[Workload]) -> Iterator[Remedy]:
     if len(mounting) != 1:
         return
     (only,) = mounting
-    if only.replicas == 1 and only.max_surge:
+    if only.pods == 1 and only.max_surge:
         yield setting(workload_path(only, "rollout"), "in-place", ", so that the old pod goes first")
 
 
@@ -180,12 +180,12 @@ def _readers(stack: Stack) -> Mapping[str, list[Workload]]:
 
 def _pods(workload: Workload) -> int:
     """Pods that exist at the same time at most."""
-    return workload.replicas + workload.max_surge if workload.replicas else 0
+    return (workload.replicas + workload.max_surge) * workload.group_size if workload.replicas else 0
 
 
 def _pods_text(workload: Workload) -> str:
-    surge = f" + {workload.max_surge} while it rolls out" if workload.max_surge else ""
-    return f"{workload.replicas}{surge}"
+    surge = f" + {workload.max_surge * workload.group_size} while it rolls out" if workload.max_surge else ""
+    return f"{workload.pods}{surge}"
 
 
 def zonal(volume: Volume) -> bool:

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from catalog.models import models
-from components.engines.base import Parallelism
 from components.engines.vllm import Vllm
 from components.resolved import Stack, Workload
 from preflight.engine_facts import Tables, engine_path
@@ -120,11 +120,7 @@ def smaller_sizes(workload: Workload) -> list[int]:
     now, shape = workload.parallelism, workload.model.architecture
     if shape is None or workload.node_group.sharing or not isinstance(workload.engine, Vllm):
         return []
-    return [
-        size
-        for size in range(1, now.tensor)
-        if fits(shape, Parallelism(tensor=size, pipeline=now.pipeline, data=now.data, expert=now.expert))
-    ]
+    return [size for size in range(1, now.tensor) if fits(shape, replace(now, tensor=size), workload.engine)]
 
 
 def _smaller(trials: Trials, workload: Workload, changes: Changes, note: str) -> Suggestion | None:

@@ -150,7 +150,7 @@ def _holds(workload: Workload, gpu: Gpu, tensor: int | None) -> bool:
         return False
     changed = engine if tensor is None else engine.model_copy(update={"tensor_parallel_size": tensor})
     try:
-        memory = changed.memory(shape, gpu, None)
+        memory = changed.memory(shape, gpu, None, workload.referenced)
     except ValueError:  # options without constants for this GPU
         return False
     return memory is not None and memory.fits_context and memory.max_concurrency >= before.max_concurrency * LEAST_SHARE

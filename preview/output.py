@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from preflight.rule import Rule
     from preview.report import Report
     from preview.run import Run
     from stacks.problem import Problem
@@ -57,6 +58,19 @@ def print_problems(problems: Sequence[Problem], style: str) -> None:
         return
     for one in problems:
         print(f"- {one.full_text()}" if style == "markdown" else one.full_text())
+
+
+def print_rules(rules: Sequence[Rule], style: str) -> None:
+    """What every rule makes sure of, as text, json or markdown."""
+    if style == "json":
+        print_json([{"code": one.code, "severity": one.severity, "title": one.title, "why": one.why} for one in rules])
+    elif style == "markdown":
+        from preflight.docs import markdown
+
+        print(markdown(rules), end="")
+    else:
+        for one in rules:
+            print(f"{one.code}  {one.severity:<8} {one.title}")
 
 
 def print_json(value: Any) -> None:

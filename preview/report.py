@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.resolved import Stack, Workload
+from components.resolved_ray import service_name, updates_beside, upgrade_strategy
 from components.spec import GIB
 from preflight.placement_nodes import nodes_needed, nodes_now
 from preflight.suggestions_trial import Suggestion
@@ -117,7 +118,7 @@ def report(
         cluster=f"{cluster.provider} {cluster.name}" + (f" in {cluster.region}" if cluster.region else ""),
         problems=tuple(problems),
         fits=tuple(_fit(one) for one in workloads),
-        placements=tuple(_placement(one, needed[one.node_group.name]) for one in workloads),
+        placements=tuple(_placement(one, needed[one.node_group.name], stack) for one in workloads),
         costs=costs(stack, by_group, now),
         workload_usd={one.name: workload_cost(one) for one in workloads},
         totals=totals(stack),
@@ -129,10 +130,10 @@ def report(
 
 def curl(workload: Workload) -> str:
     """Two shell commands that ask a deployed workload something, from any machine with kubectl."""
-    port = workload.service_port
+    port, service = workload.service_port, service_name(workload)
     model = workload.engine.client_model(workload.launch)
     return (
-        f"kubectl -n {workload.namespace} port-forward service/{workload.name} {port}:{port} &\n"
+        f"kubectl -n {workload.namespace} port-forward service/{service} {port}:{port} &\n"
         f"curl --retry 5 --retry-connrefused http://localhost:{port}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
         f'  -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello!"}}], "max_tokens": 50}}\''
     )
@@ -163,7 +164,13 @@ def _fit(workload: Workload) -> Fit:
                 "concurrency",
             )
         )
-        return Fit(**fixed, **unknown, basis="unknown: the GPU or the model's architecture isn't in the catalogue")
+        known = workload.model.architecture is not None and workload.node_group.gpu is not None
+        why = (
+            f"there is no estimate for {workload.engine.name} {workload.engine.version} with these options"
+            if known
+            else "the GPU or the model's architecture isn't in the catalogue"
+        )
+        return Fit(**fixed, **unknown, basis=f"unknown: {why}")
     return Fit(
         **fixed,
         total_gib=round(memory.total_gib, 2),
@@ -178,14 +185,14 @@ def _fit(workload: Workload) -> Fit:
     )
 
 
-def _placement(workload: Workload, needed: int | None) -> Placement:
+def _placement(workload: Workload, needed: int | None, stack: Stack) -> Placement:
     group, pod = workload.node_group, workload.resources
     types = " or ".join(group.instance_type_names) or f"{group.gpus_per_node} x {group.gpu_name}"
     start = workload.startup
     down = (
         "one copy at a time"
         if workload.replicas > 1
-        else f"down for up to {_minutes(start.budget + workload.drain.grace)}"
+        else f"down for up to {_minutes(workload.replace_seconds)}"
     )
     return Placement(
         workload=workload.name,
@@ -198,8 +205,18 @@ def _placement(workload: Workload, needed: int | None) -> Placement:
         nodes=f"{'unknown' if needed is None else needed} of {group.max_nodes} nodes",
         startup=f"up to {_minutes(start.budget)}",
         startup_basis=start.basis,
-        update="surge: new copy first" if workload.max_surge else f"in place: {down}",
+        update=_update(workload, stack, down),
     )
+
+
+def _update(workload: Workload, stack: Stack, in_place: str) -> str:
+    strategy = upgrade_strategy(workload, stack.workloads)
+    if strategy is None:
+        return "surge: new copy first" if workload.max_surge else f"in place: {in_place}"
+    if updates_beside(workload, stack.workloads):
+        return "second Ray cluster first"
+    down = f"down for up to {_minutes(workload.replace_seconds)}"
+    return f"all pods at once: {down}" if strategy == "Recreate" else f"by hand: {down}"
 
 
 def _rounded(dollars: float | None) -> float | None:

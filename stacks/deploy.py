@@ -9,9 +9,10 @@ from components.device_plugin_values import needs_device_plugin
 from components.infrastructure import NodeGroup
 from components.model_volume import ModelVolume, ModelVolumeArgs
 from components.nvidia_device_plugin import NvidiaDevicePlugin, NvidiaDevicePluginArgs
-from components.operator_release import OperatorRelease, OperatorReleaseArgs
 from components.pods import PART_OF
 from components.resolved import Cluster, Stack, Workload
+from components.resolved_ray import host, members
+from stacks import deploy_identity, deploy_operators
 from stacks.deploy_workloads import KINDS, Place
 from stacks.totals import totals
 
@@ -25,24 +26,22 @@ def deploy(stack: Stack) -> dict[str, Any]:
     """Creates everything that the stack declares, and returns its outputs by name."""
     cluster = stack.cluster
     groups = [group for group in stack.node_groups.values() if group.created]
-    aws = _aws_provider(cluster) if cluster.provider == "eks" and (groups or not cluster.stack_reference) else None
+    roles = deploy_identity.needs_aws(list(stack.workloads.values()))
+    needs_aws = bool(groups) or roles or not cluster.stack_reference
+    aws = _aws_provider(cluster) if cluster.provider == "eks" and needs_aws else None
     kubeconfig = _kubeconfig(cluster, aws)
     kubernetes = _kubernetes_provider(cluster, kubeconfig)
     inherited = pulumi.ResourceOptions(providers=[one for one in (aws, kubernetes) if one is not None])
 
     namespace = _namespace(stack, kubernetes)
     secrets = [_token_secret(stack, namespace, kubernetes)] if stack.token and stack.token.config_secret else []
-    nodes = _nodes(groups, cluster, inherited)
+    nodes = _nodes(groups, cluster, inherited, aws)
     plugins = []
     if stack.device_plugin and needs_device_plugin(list(stack.node_groups.values())):
         arguments = NvidiaDevicePluginArgs(plugin=stack.device_plugin, groups=tuple(stack.node_groups.values()))
         plugins.append(NvidiaDevicePlugin("nvidia-device-plugin", arguments, inherited).release)
-    operators = [
-        release
-        for name, operator in stack.operators.items()
-        if operator.charts
-        for release in OperatorRelease(name, OperatorReleaseArgs(operator=operator), inherited).releases
-    ]
+    operators = deploy_operators.operators(stack, inherited)
+    runtimes = deploy_operators.kserve_runtimes(stack, namespace, operators, inherited)
     token = (stack.token.secret_name, stack.token.key) if stack.token else None
     volumes = {
         volume.name: ModelVolume(
@@ -60,14 +59,18 @@ def deploy(stack: Stack) -> dict[str, Any]:
     }
     models = {}
     for workload in stack.workloads.values():
-        filled = volumes[workload.volume.name].filled if workload.volume else ()
-        needed = [nodes[workload.node_group.name].node_group] if workload.node_group.name in nodes else []
-        after = [*secrets, *plugins, *operators, *needed, *filled]
-        place = Place(stack=stack, namespace=namespace, after=after, options=inherited)
+        if host(workload) != workload.name:
+            continue
+        after = [*secrets, *plugins, *operators]
+        for one in members(workload, stack.workloads):
+            after += [nodes[one.node_group.name].node_group] if one.node_group.name in nodes else []
+            after += volumes[one.volume.name].filled if one.volume else ()
+            after += deploy_identity.associations(one, cluster, namespace, aws)
+        place = Place(stack=stack, namespace=namespace, after=after, runtimes=runtimes, options=inherited)
         models[workload.name] = KINDS[workload.kind](workload, place)
 
     return {
-        "urls": {name: model.url for name, model in models.items()},
+        "urls": {name: models[host(workload)].url for name, workload in stack.workloads.items()},
         "nodeGroups": {name: group.node_group_name for name, group in nodes.items()},
         "claims": {name: volume.claim_name for name, volume in volumes.items()},
         "totals": totals(stack).as_output(),
@@ -75,13 +78,28 @@ def deploy(stack: Stack) -> dict[str, Any]:
     }
 
 
-def _nodes(groups: list[NodeGroup], cluster: Cluster, inherited: pulumi.ResourceOptions) -> dict[str, "GpuNodeGroup"]:
+def _nodes(
+    groups: list[NodeGroup],
+    cluster: Cluster,
+    inherited: pulumi.ResourceOptions,
+    provider: pulumi.ProviderResource | None,
+) -> dict[str, "GpuNodeGroup"]:
     if not groups:
         return {}
+    from pulumi_aws import eks
+
     from components.gpu_node_group import GpuNodeGroup, GpuNodeGroupArgs  # loads the AWS SDK
 
+    security_group = None
+    if any(group.efa_interfaces for group in groups):
+        found = eks.get_cluster_output(name=cluster.name, opts=pulumi.InvokeOutputOptions(provider=provider))
+        security_group = found.vpc_config.cluster_security_group_id
     return {
-        group.name: GpuNodeGroup(group.name, GpuNodeGroupArgs(nodes=group, cluster_name=cluster.name), inherited)
+        group.name: GpuNodeGroup(
+            group.name,
+            GpuNodeGroupArgs(nodes=group, cluster_name=cluster.name, cluster_security_group_id=security_group),
+            inherited,
+        )
         for group in groups
     }
 

@@ -4,28 +4,32 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from catalog.options import REPLACEMENTS, absent, nearest, negative, options, versions
+from catalog.options import absent, nearest, negative, options, replacements, versions
 from stacks.secret_values import looks_secret
 
 Tables = Mapping[str, Mapping[str, Any]] | None
 """Option tables of the stack's own, by version."""
 
 
-def option_advice(key: str, value: Any, engine: Mapping[str, Any], tables: Tables = None) -> tuple[str, str] | None:
+def option_advice(
+    key: str, value: Any, engine: Mapping[str, Any], decided: Mapping[str, str], tables: Tables = None
+) -> tuple[str, str] | None:
     """What to say of a key that isn't typed, and what to do instead; None when it is no option that any version had.
 
-    `engine` is the whole `engine` mapping as written.
+    `engine` is the whole `engine` mapping as written, `decided` what `Engine.DECIDED` says of its options.
     """
     try:
         name, here = _version(engine, tables)
         option = _option(key)
+        if option in decided:
+            return f"decided by {decided[option]}", "leave it out"
         if option in options(name, here, tables):
             return "no typed key", f"use extraArgs: [{_words(name, here, option, value, tables)}]"
         present, _ = absent(name, option, tables)
+        instead = replacements(name).get(option)
         if present:
-            instead = REPLACEMENTS.get(option)
             return f"{option} is in {name} {', '.join(present)}, not in {here}", instead or "leave it out"
-        return (f"{option} is gone from {name}", REPLACEMENTS[option]) if option in REPLACEMENTS else None
+        return (f"{option} is gone from {name}", instead) if instead else None
     except ValueError:  # no such engine; or a table of the stack's own is wrong, which is reported where it stands
         return None
 

@@ -14,7 +14,7 @@ from stacks.engine_keys import nearest_option, option_advice
 from stacks.nearest import closest, same_letters
 from stacks.problem import Path, Severity, quoted
 from stacks.secret_values import looks_secret
-from stacks.shape import Spot, Type, follow, hints, is_spec
+from stacks.shape import Spot, Type, follow, hints, is_spec, naming_key
 from stacks.words import expected
 
 _LONGEST_LIST = 30
@@ -88,9 +88,10 @@ def _unknown(spot: Spot, value: Any, data: Any, tables: Mapping[str, Mapping[str
     assert owner is not None
     keys = list(hints(owner))
     near = same_letters(key, keys)
+    decided = owner.DECIDED if issubclass(owner, Engine) else {}
     engine = _at(data, spot.path[:-1]) if issubclass(owner, Engine) and not near else None
     table = tables.get(str(engine.get("name"))) if isinstance(engine, dict) else None
-    if isinstance(engine, dict) and (advice := option_advice(key, value, engine, table)):
+    if isinstance(engine, dict) and (advice := option_advice(key, value, engine, decided, table)):
         message, remedy = advice
     else:
         message, remedy = "unknown key", ""
@@ -133,22 +134,22 @@ def _tag(spot: Spot, value: Any) -> Found:
 def _tag_key(section: type[Spec], tag: str) -> str | None:
     """The key whose value is the tag; None where the tag is itself the name of a key."""
     literals = ((key, get_args(kind.base)) for key, kind in hints(section).items() if get_origin(kind.base) is not None)
-    return next((key for key, values in literals if values == (tag,)), None)
+    return next((key for key, values in literals if tag in values), None)
 
 
 def _form(section: type[Spec], owner: type[Spec]) -> str:
     """`provisioner: existing`, or the keys that make the difference."""
-    for key, kind in hints(section).items():
-        values = get_args(kind.base)
-        if len(values) == 1 and isinstance(values[0], str) and key in hints(owner):
-            return f"{key}: {values[0]}"
+    if key := naming_key(section, owner):
+        return f"{key}: {' or '.join(get_args(hints(section)[key].base))}"
     return " and ".join(key for key in hints(section) if key not in hints(owner))
 
 
 def _other_form(spot: Spot) -> str:
     """Another way to write a section whose forms have no key that names them."""
     own = hints(spot.owner) if spot.owner else {}
-    if spot.path[-1] != next(iter(own), None) or any(len(get_args(kind.base)) == 1 for kind in own.values()):
+    if spot.owner is None or spot.path[-1] != next(iter(own), None):
+        return ""
+    if any(naming_key(spot.owner, one) for one in spot.siblings):
         return ""
     keys = [next(iter(one.model_fields.values())).alias for one in spot.siblings]
     return f"or {' or '.join(str(key) for key in keys)} instead" if keys else ""
@@ -156,7 +157,7 @@ def _other_form(spot: Spot) -> str:
 
 def _inside(key: str, owner: type[Spec]) -> str | None:
     for name, kind in hints(owner).items():
-        if is_spec(kind.base) and key in hints(kind.base):
+        if any(is_spec(one.base) and key in hints(one.base) for one in (kind, *kind.members)):
             return name
     return None
 

@@ -77,6 +77,12 @@ class Model(Spec):
     """The commit (40 hexadecimal digits) to serve; a branch or tag can change under you."""
     volume: DnsLabel | None = None
     """The volume that holds the weights; without one each pod downloads them when it starts."""
+    storage_uri: (
+        Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?$", max_length=1000)]
+        | None
+    ) = None
+    """Folder of an S3 bucket that the pods read the weights from when they start, instead of a volume; id and revision say what
+    was copied there. The engine must be able to (vLLM's loadFormat runai_streamer, runai_streamer_sharded or tensorizer)."""
     path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")] | None = None
     """Folder of the weights inside an existing claim; `<model>/<revision>` when left out."""
     architecture: str | None = None
@@ -96,4 +102,6 @@ class Model(Spec):
     def _one_source(self) -> "Model":
         if self.architecture is not None and self.config is not None:
             raise PydanticCustomError("model", "takes architecture or config, not both")
+        if self.volume is not None and self.storage_uri is not None:
+            raise PydanticCustomError("model", "takes volume or storageUri, not both")
         return self

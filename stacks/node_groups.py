@@ -76,6 +76,9 @@ class Sharing(Spec):
 class _NodeGroup(Spec):
     sharing: Sharing | None = None
     """Share each GPU between several pods; leave out to give whole GPUs."""
+    efa: bool = False
+    """Elastic Fabric Adapter for copies of a model that span nodes: their pods request all interfaces of the instance type. On `existing`
+    nodes the interfaces, 5128 huge pages of 2 MiB and the EFA device plugin must be there."""
     zones: list[str] | None = None
     """Availability zones that the nodes are in; unknown when left out, and then zone rules say so."""
 
@@ -113,6 +116,8 @@ class EksNodeGroup(_NodeGroup):
     """Let EKS replace or reboot nodes whose GPU is unhealthy."""
     max_unavailable: Annotated[int, Field(ge=1, le=100)] = 1
     """Nodes that an update of the group may take down at once."""
+    placement_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=255)] | None = None
+    """An existing placement group; with efa one with strategy cluster is created when left out."""
     role_arn: str | None = None
     """An existing IAM role for the nodes; one is created when left out."""
     labels: Labels = Field(default_factory=dict)

@@ -1,15 +1,14 @@
 """The `platform` section: cluster add-ons, as official charts."""
 
-from abc import abstractmethod
-from typing import Annotated
-
-from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from components.resolved import Operator
 from components.spec import DnsLabel, Spec
-
-ChartVersion = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")]
+from stacks.platform_efa import EfaDevicePlugin
+from stacks.platform_kserve import CertManager, KServe
+from stacks.platform_kuberay import KubeRayOperator
+from stacks.platform_lws import LeaderWorkerSetOperator
+from stacks.platform_operator import ChartVersion, OperatorSpec
 
 
 class NvidiaDevicePlugin(Spec):
@@ -23,24 +22,21 @@ class NvidiaDevicePlugin(Spec):
     """Namespace of the plugin's privileged pods, created by the chart release."""
 
 
-class OperatorSpec(Spec):
-    """A controller that some kinds of workload need."""
-
-    install: bool = True
-    """Install its charts; false adopts the installation that the cluster has, which must be of this version."""
-    namespace: DnsLabel
-    """Namespace of the controller, created by the chart release."""
-
-    @abstractmethod
-    def operator(self, name: str) -> Operator:
-        """Its charts with their values, in order of installation; none where it isn't installed."""
-
-
 class Platform(Spec):
     """Cluster add-ons that this stack installs, as official charts."""
 
     nvidia_device_plugin: NvidiaDevicePlugin | None = None
     """Install NVIDIA's device plugin; leave it out where the cluster has one."""
+    leader_worker_set: LeaderWorkerSetOperator | None = None
+    """The controller of LeaderWorkerSets, which such workloads need."""
+    efa_device_plugin: EfaDevicePlugin | None = None
+    """AWS's EFA device plugin, which nodes with efa need."""
+    cert_manager: CertManager | None = None
+    """cert-manager, which KServe needs."""
+    kserve: KServe | None = None
+    """KServe, which workloads of kind InferenceService need."""
+    kuberay: KubeRayOperator | None = None
+    """The KubeRay operator, which workloads of kind RayService and RayCluster need."""
     model_download_image: str = "vllm/vllm-openai:v0.33.0"
     """Image of the download Jobs: it must have python3 and huggingface_hub, as every vLLM image has."""
 

@@ -8,9 +8,9 @@ from catalog.gpus import gpus
 from catalog.instances import instances
 from catalog.mig import slice_gib
 from catalog.models import models as architectures
-from components.engines.base import Launch
+from components.engines.base import Launch, Referenced
 from components.infrastructure import NodeGroup, Volume
-from components.resolved import Model, Stack, TokenSource, Workload
+from components.resolved import AwsRole, Model, Stack, TokenSource, Workload
 from stacks import resolve_cluster, resolve_kinds, resolve_models, resolve_nodes, resolve_pods
 from stacks.config import StackConfig
 from stacks.node_groups import EksNodeGroup
@@ -127,6 +127,9 @@ def _workload(
     volume = volumes[model.volume] if model.volume else None
     parallelism = spec.engine.parallelism()
     group_size = resolve_kinds.group_size(spec, parallelism.ranks, group)
+    referenced = resolve_models.referenced(spec.engine, models)
+    downloads = any(resolve_models.from_hub(models[one]) for one in (spec.model, *referenced))
+    mounted = resolve_kinds.weights_path(spec)
     drain = resolve_pods.drain_times(spec.drain, drains=spec.engine.DRAINS)
     surge = spec.rollout == "surge"
     pod = resolve_pods.resources(
@@ -134,8 +137,9 @@ def _workload(
         -(-parallelism.ranks // group_size),
         group,
         model,
-        spec.engine.host_offload_bytes() // group_size,
-        downloads=volume is None,
+        spec.engine.host_bytes(model.architecture, model.weights_size) // group_size + resolve_kinds.host_memory(spec),
+        shared=spec.engine.shared_memory_bytes() // group_size + resolve_kinds.shared_memory(spec),
+        downloads=downloads or (mounted is not None and volume is None),
     )
     start = resolve_pods.startup(
         model,
@@ -146,15 +150,17 @@ def _workload(
         max_unavailable=1,
         eager=spec.engine.is_eager(),
         given=spec.startup_timeout_seconds,
+        group_size=group_size,
     )
     launch = Launch(
-        model=_location(model, spec),
-        revision=None if volume else model.revision,
+        model=mounted or _location(model, spec),
+        revision=model.revision if resolve_models.from_hub(model) and mounted is None else None,
         served_name=model.name,
         shutdown_timeout_seconds=drain.shutdown,
         startup_seconds=start.budget,
         cache_dir="/cache",
-        locations={one: _location(models[one], spec) for one in spec.engine.references()},
+        locations={one: _location(models[one], spec) for one in referenced},
+        revisions={one: models[one].revision for one in referenced if resolve_models.from_hub(models[one])},
     )
     return Workload(
         name=name,
@@ -175,24 +181,29 @@ def _workload(
         startup=start,
         drain=drain,
         env=dict(spec.env),
-        token_secret=(token.secret_name, token.key) if token and volume is None else None,
+        token_secret=(token.secret_name, token.key) if token and downloads else None,
         allow_from=resolve_cluster.peers(spec.allow_from),
         service_port=spec.service_port,
         metrics=spec.metrics,
         labels=dict(spec.labels),
         priority_class_name=spec.priority_class_name,
-        memory=_memory(spec, model, group),
+        memory=_memory(spec, model, group, referenced),
+        downloads=downloads,
+        aws_role=AwsRole(arn=spec.aws_role.arn, via=spec.aws_role.via) if spec.aws_role else None,
+        referenced=referenced,
         allowed={one.code: one.reason for one in spec.allow},
         settings=resolve_kinds.settings(spec),
     )
 
 
 def _location(model: Model, spec: WorkloadSpec) -> str:
-    return f"{spec.engine.WEIGHTS_PATH}/{model.path}" if model.volume else model.id
+    folder = f"{spec.engine.WEIGHTS_PATH}/{model.path}" if model.volume else None
+    return folder or model.storage_uri or model.id
 
 
-def _memory(spec: WorkloadSpec, model: Model, group: NodeGroup) -> Any:
+def _memory(spec: WorkloadSpec, model: Model, group: NodeGroup, referenced: Mapping[str, Referenced]) -> Any:
     if model.architecture is None or group.gpu is None:
         return None
     profile = group.sharing.mig_profile if group.sharing else None
-    return spec.engine.memory(model.architecture, group.gpu, slice_gib(group.gpu, profile) if profile else None)
+    total = slice_gib(group.gpu, profile) if profile else None
+    return spec.engine.memory(model.architecture, group.gpu, total, referenced)

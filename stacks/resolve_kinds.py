@@ -4,22 +4,51 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from components.infrastructure import NodeGroup
+from components.spec import GIB, to_bytes
+from components.resolved_kserve import WEIGHTS_PATH
+from stacks import kserve_workloads, leader_worker_set, resolve_ray
+from stacks.ray_workloads import RayModelKeys
 from stacks.workloads import Workload
 
-MULTI_NODE: frozenset[str] = frozenset()
+# Raylet, agents, Serve's proxy and ingress replica, which imports vLLM: an engineering margin of ours, no measurement.
+_RAY_PROCESSES = 4 * GIB
+
+MULTI_NODE: frozenset[str] = frozenset({"LeaderWorkerSet", "RayCluster", "RayService"})
 """Kinds whose copies may span several nodes, one pod on each."""
 
-SETTINGS: Mapping[str, Callable[[Any], Any]] = {}
+SETTINGS: Mapping[str, Callable[[Any], Any]] = {
+    "InferenceService": kserve_workloads.settings,
+    "LeaderWorkerSet": leader_worker_set.settings,
+    "RayCluster": resolve_ray.settings,
+    "RayService": resolve_ray.settings,
+}
 """Of each kind that has any: from its section of the stack file to `Workload.settings`."""
 
 
 def group_size(spec: Workload, ranks: int, nodes: NodeGroup) -> int:
-    """Pods of one copy: as many as its ranks need nodes, where the kind can do that."""
+    """Pods of one copy: as many as its ranks need nodes, or as the stack file says, where the kind can do that."""
+    if (given := getattr(spec, "size", None)) is not None:
+        return int(given)
     if spec.kind not in MULTI_NODE or not nodes.units_per_node:
         return 1
     return max(1, -(-ranks // nodes.units_per_node))
 
 
+def weights_path(spec: Workload) -> str | None:
+    """Folder of the weights where the kind itself puts them there; None where the pod does."""
+    return WEIGHTS_PATH if spec.kind == "InferenceService" else None
+
+
 def settings(spec: Workload) -> Any:
     """What only this kind needs."""
     return SETTINGS[spec.kind](spec) if spec.kind in SETTINGS else None
+
+
+def host_memory(spec: Workload) -> int:
+    """Bytes of each pod's memory for the kind's own processes, besides /dev/shm."""
+    return _RAY_PROCESSES if isinstance(spec, RayModelKeys) else 0
+
+
+def shared_memory(spec: Workload) -> int:
+    """Bytes that the kind itself keeps in /dev/shm of each pod."""
+    return to_bytes(spec.object_store_memory) if isinstance(spec, RayModelKeys) else 0

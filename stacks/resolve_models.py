@@ -8,6 +8,7 @@ from typing import Any
 
 from catalog.models import Architecture, Quantization, find, from_config_json, weights_bytes
 from components.download_job import USER
+from components.engines.base import Engine, Referenced
 from components.infrastructure import Download, NodeGroup, StorageClass, Volume
 from components.resolved import Model
 from components.spec import to_bytes
@@ -24,6 +25,8 @@ from stacks.volumes import Volume as VolumeSpec
 
 HUB_MIBPS = 50
 """Download rate assumed from the Hugging Face Hub, cautious: a start-up budget may be too long, never too short."""
+S3_MIBPS = 200
+"""Cautious as well: streamers read a model with 8 or more requests at the same time."""
 # Cautious sustained reads of one pod in MiB/s. EFS: a file system in Elastic mode gives one client up to 1,500 MiB/s, Bursting as
 # little as 100 (https://docs.aws.amazon.com/efs/latest/ug/performance.html, read 2026-11-22), so 100. Unknown classes: 100.
 _SHARED_MIBPS = 100
@@ -62,7 +65,21 @@ def model(
         gated=gated,
         volume=spec.volume,
         path=folder if spec.volume else None,
+        storage_uri=spec.storage_uri.rstrip("/") if spec.storage_uri else None,
     )
+
+
+def from_hub(one: Model) -> bool:
+    """A pod that serves it fetches it from the Hugging Face Hub."""
+    return one.volume is None and one.storage_uri is None
+
+
+def referenced(engine: Engine, models: Mapping[str, Model]) -> dict[str, Referenced]:
+    """What is known of the models that an engine's options refer to."""
+    return {
+        name: Referenced(architecture=models[name].architecture, weights_size=models[name].weights_size)
+        for name in engine.references()
+    }
 
 
 def volume(

@@ -1,11 +1,13 @@
 """Node groups: from the stack file and the catalogue to hardware, labels, taints and prices. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from catalog.gpus import Gpu
 from catalog.instances import InstanceType
 from catalog.prices import Price, price
 from components.device_plugin_values import CONFIG_LABEL, PLUGIN_LABEL, PRESENT_LABEL
+from components.efa import HUGE_PAGE_BYTES
 from components.infrastructure import Allocatable, EksNodes, NodeGroup, SharedGpu, Taint
 from components.spec import GIB, MIB, to_bytes, to_millis
 from stacks.node_groups import EksNodeGroup, ExistingNodeGroup, Sharing
@@ -71,6 +73,7 @@ def eks_group(
             max_unavailable=spec.max_unavailable,
             role_arn=spec.role_arn,
             tags=spec.tags,
+            placement_group=spec.placement_group,
         ),
         created=created,
         instance_type_names=tuple(spec.instance_types),
@@ -80,14 +83,15 @@ def eks_group(
         gpus_per_node=min((one.gpu_count for one in known), default=0),
         sharing=sharing,
         gpu_resource=GPU_RESOURCE,
+        efa_interfaces=_efa(spec.efa, known),
         min_nodes=spec.min_size,
         max_nodes=spec.max_size,
         labels=labels,
         taints=taints,
         node_selector={GROUP_LABEL: name},
         tolerations=tuple(_toleration(one) for one in taints),
-        allocatable=_eks_allocatable(known, to_bytes(spec.disk_size)),
-        at_most=_eks_at_most(known, to_bytes(spec.disk_size)),
+        allocatable=_without_huge_pages(_eks_allocatable(known, to_bytes(spec.disk_size)), spec.efa),
+        at_most=_without_huge_pages(_eks_at_most(known, to_bytes(spec.disk_size)), spec.efa),
         zones=tuple(spec.zones) if spec.zones else None,
         usd_per_hour=usd,
         price_basis=basis,
@@ -125,6 +129,7 @@ def existing_group(
         gpus_per_node=spec.gpus_per_node or (known.gpu_count if known else 0),
         sharing=shared(spec.sharing),
         gpu_resource=GPU_RESOURCE,
+        efa_interfaces=_efa(spec.efa, (known,) if known else ()),
         min_nodes=spec.nodes,
         max_nodes=spec.nodes,
         labels=spec.node_selector,
@@ -142,6 +147,11 @@ def existing_group(
         price_basis=basis,
         price_source=source,
     )
+
+
+def _efa(wanted: bool, types: Sequence[InstanceType]) -> int:
+    """Interfaces of one node, those of the type with the fewest."""
+    return min((one.efa_interfaces for one in types), default=0) if wanted else 0
 
 
 def shared(spec: Sharing | None) -> SharedGpu | None:
@@ -176,6 +186,13 @@ def _eks_at_most(types: Sequence[InstanceType], disk: int) -> Allocatable:
         memory=max((_most_memory(one) for one in types), default=None),
         ephemeral_storage=int(disk * _EVICTION_SHARE),
     )
+
+
+def _without_huge_pages(offered: Allocatable, efa: bool) -> Allocatable:
+    """Memory that is set aside as huge pages isn't there for anything else."""
+    if not efa or offered.memory is None:
+        return offered
+    return replace(offered, memory=offered.memory - HUGE_PAGE_BYTES)
 
 
 def _existing_at_most(spec: ExistingNodeGroup, known: InstanceType | None) -> Allocatable | None:

@@ -4,7 +4,7 @@ from components.engines.base import Parallelism
 from components.infrastructure import NodeGroup, Volume
 from components.resolved import DrainTimes, Model, PodResources, Startup
 from components.spec import GIB, MIB, to_bytes, to_millis
-from stacks.resolve_models import HUB_MIBPS
+from stacks.resolve_models import HUB_MIBPS, S3_MIBPS
 from stacks.workloads import Drain, Resources
 
 # vLLM's message queues in /dev/shm: 16 MiB x 10 chunks to broadcast and 24 MiB x 10 chunks for each worker's answers, and since
@@ -33,10 +33,15 @@ def resources(
     model: Model,
     offload: int,
     *,
+    shared: int,
     downloads: bool,
 ) -> PodResources:
-    """Requests of the engine container: what the stack file says, else a share of the node by GPUs and ranks."""
-    shm = to_bytes(spec.shm) if spec.shm else (_SHM_ONE_RANK if ranks == 1 else _SHM_BASE + _SHM_PER_RANK * ranks)
+    """Requests of the engine container: what the stack file says, else a share of the node by GPUs and ranks.
+
+    `offload` and `shared`: bytes that the engine's options keep in the pod's memory, and in /dev/shm.
+    """
+    queues = _SHM_ONE_RANK if ranks == 1 else _SHM_BASE + _SHM_PER_RANK * ranks
+    shm = to_bytes(spec.shm) if spec.shm else queues + shared
     cache = _CACHE + (int((model.weights_size or 0) * _DOWNLOAD_FACTOR) if downloads else 0)
     ephemeral = to_bytes(spec.ephemeral_storage) if spec.ephemeral_storage else cache + _TMP + _LOGS
     return PodResources(
@@ -50,15 +55,15 @@ def resources(
     )
 
 
-def least_shm(parallelism: Parallelism) -> int:
-    """Bytes of /dev/shm that the queues of all ranks take; nothing is shared by a single rank.
+def least_shm(parallelism: Parallelism, pods: int = 1) -> int:
+    """Bytes of /dev/shm that the queues between the ranks of one of `pods` pods take; nothing is shared by a single rank.
 
     Every data-parallel engine has its own executor with one broadcast queue and one response queue for each of its workers, even
     with a single worker (vllm 0.33.0: config/parallel.py line 1054, v1/executor/multiproc_executor.py lines 178 and 725).
     """
     if parallelism.ranks == 1:
         return 0
-    return parallelism.data * (BROADCAST_QUEUE + RESPONSE_QUEUE * parallelism.tensor * parallelism.pipeline)
+    return -(-parallelism.data // pods) * BROADCAST_QUEUE + RESPONSE_QUEUE * -(-parallelism.ranks // pods)
 
 
 def _cpu(ranks: int, nodes: NodeGroup) -> int:
@@ -67,6 +72,13 @@ def _cpu(ranks: int, nodes: NodeGroup) -> int:
         return wanted
     share = nodes.allocatable.cpu_millis * _CPU_SHARE * ranks / nodes.units_per_node
     return max(500, min(wanted, int(share // 100) * 100))
+
+
+def read_rate(model: Model, volume: Volume | None) -> tuple[int, str]:
+    """At how many MiB/s a pod reads the weights, cautious, and where that is from."""
+    if volume is not None:
+        return volume.throughput_mibps, volume.throughput_basis
+    return (S3_MIBPS, "S3, cautious assumption") if model.storage_uri else (HUB_MIBPS, "Hugging Face Hub")
 
 
 def startup(
@@ -79,15 +91,21 @@ def startup(
     max_unavailable: int,
     eager: bool,
     given: int | None,
+    group_size: int = 1,
 ) -> Startup:
-    """Deadlines from the bytes: probe < progress deadline < Pulumi's time-out for the whole rollout."""
-    rate, basis = (volume.throughput_mibps, volume.throughput_basis) if volume else (HUB_MIBPS, "Hugging Face Hub")
+    """Deadlines from the bytes: probe < progress deadline < Pulumi's time-out for the whole rollout.
+
+    A pod that is one of `group_size` waits for the others, whose nodes may still have to start and to pull the image.
+    """
+    rate, basis = read_rate(model, volume)
     load = max(_LOAD_LEAST, round((model.weights_size or 0) / (rate * MIB) * _LOAD_FACTOR))
     compile_, graphs = (0, 0) if eager else (_COMPILE, _GRAPHS)
-    computed = _PROCESS + load + compile_ + graphs
-    budget = computed if given is None else given
     node = _NODE_START if nodes.max_nodes > nodes.min_nodes else 0
-    progress = node + _PULL + drain.grace + budget + _MARGIN
+    join = node + _PULL if group_size > 1 else 0
+    computed = _PROCESS + join + load + compile_ + graphs
+    budget = computed if given is None else given
+    # The other pods of a group stop only after the one that serves.
+    progress = node + _PULL + drain.grace * min(group_size, 2) + budget + _MARGIN
     rounds = -(-max(replicas, 1) // max(max_unavailable, 1))
     return Startup(
         load=load,
@@ -95,6 +113,7 @@ def startup(
         graphs=graphs,
         node=node,
         pull=_PULL,
+        join=join,
         computed=computed,
         budget=budget,
         progress_deadline=progress,

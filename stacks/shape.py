@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import Discriminator, Tag
 from pydantic.fields import FieldInfo
@@ -125,3 +125,13 @@ def _tags(member: Type, discriminator: Any) -> Iterator[str]:
         yield from (str(one) for one in get_args(hints(member.base)[discriminator].base))
     else:
         yield from (one.tag for one in member.metadata if isinstance(one, Tag))
+
+
+def naming_key(section: type[Spec], other: type[Spec]) -> str | None:
+    """The key that both forms have, with texts of which no form shares one."""
+    for key, kind in hints(section).items():
+        values = get_args(kind.base) if get_origin(kind.base) is Literal else ()
+        theirs = get_args(hints(other)[key].base) if key in hints(other) else values
+        if values and all(isinstance(one, str) for one in values) and not {*values} & {*theirs}:
+            return key
+    return None

@@ -9,6 +9,14 @@ from stacks.problem import quoted
 from stacks.shape import Type
 
 PATTERNS: dict[str, str] = {
+    r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?$": "a folder in S3, such as s3://bucket/path",
+    r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$": (
+        "the ARN of an IAM role, such as arn:aws:iam::123456789012:role/weights"
+    ),
+    r"^[A-Za-z0-9_]+$": "the name of a KV connector (letters, digits and _)",
+    r"^[A-Za-z0-9_.]+$": "a Python module, such as package.module",
+    r"^[^=,\s]+$": "a name without spaces, commas and =",
+    r"^[^:]+$": "a name without colons",
     r"^[a-z]([-a-z0-9]*[a-z0-9])?$": (
         "a DNS label (lower-case letters, digits and hyphens, a letter first, no hyphen last)"
     ),
@@ -31,6 +39,7 @@ PATTERNS: dict[str, str] = {
     r"^[0-9A-Za-z][A-Za-z0-9_-]*$": "the name of an EKS cluster (letters, digits, hyphens and _, a letter or digit first)",
     r"^1\.[0-9]{2}$": 'a Kubernetes minor version in quotes, such as "1.34"',
     r"^--[a-z0-9-]+$": "an option of the engine, such as --max-model-len",
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "the name of a placement group (letters, digits, _ . and -, a letter or digit first)",
     r"^[A-Za-z0-9_.-]+$": "the key of a Secret (letters, digits, - _ and .)",
     r"^[0-9]+\.[0-9]+$": 'a compute capability in quotes, such as "8.9"',
     r"^[1-7]g\.[0-9]+gb$": "a MIG profile, such as 1g.10gb",

@@ -74,6 +74,15 @@ class Peer(Spec):
         return self
 
 
+class AwsRole(Spec):
+    """An IAM role that the pods take on through their ServiceAccount; EKS only."""
+
+    arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$")]
+    """ARN of the role; it must trust pods.eks.amazonaws.com (pod-identity), or the cluster's OIDC provider (irsa)."""
+    via: Literal["pod-identity", "irsa"] = "pod-identity"
+    """pod-identity needs the EKS Pod Identity Agent add-on; irsa needs the cluster's OIDC provider in IAM."""
+
+
 class Workload(Spec):
     """What every kind of workload has in common."""
 
@@ -107,6 +116,8 @@ class Workload(Spec):
     """More pod labels."""
     priority_class_name: str | None = None
     """An existing PriorityClass."""
+    aws_role: AwsRole | None = None
+    """IAM role of the pods, for weights in S3."""
     allow: list[Allowance] = Field(default_factory=list)
     """Rules that this workload may break."""
 

@@ -3,11 +3,13 @@
 import difflib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.engine.required import REQUIRE, is_required
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,6 +33,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("engine"):
                 item.add_marker(pytest.mark.skip(reason="the Pulumi CLI (`pulumi`) is not on PATH"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and item.get_closest_marker("engine") and is_required():
+        *_, reason = report.longrepr if isinstance(report.longrepr, tuple) else (report.longrepr,)
+        report.outcome, report.longrepr = "failed", f"{REQUIRE} is set, and this test would be skipped: {reason}"
+    return report
 
 
 @pytest.fixture

@@ -132,3 +132,17 @@ def test_check_loads_no_pulumi() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_tgi_workload_is_printed_for_vllm() -> None:
+    result = cli("migrate-engine", "prod", "tgi-mistral")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "  name: vllm\n" in result.stdout
+    assert "  tensorParallelSize: 2\n  maxModelLen: 8192\n" in result.stdout
+    assert "# - maxInputTokens 4096:" in result.stdout
+
+
+def test_a_workload_that_is_not_on_tgi_is_not_migrated() -> None:
+    result = cli("migrate-engine", "prod", "vllm-llama")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "vllm-llama runs on vllm" in result.stderr

@@ -7,7 +7,7 @@ import pytest
 from catalog.advisories import SEVERITIES, Advisory, advisories, affecting, date
 from catalog.options import versions
 
-ROWS = advisories("vllm")
+ROWS = (*advisories("vllm"), *advisories("tgi"))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[one.id for one in ROWS])
@@ -53,8 +53,9 @@ def test_the_worst_comes_first() -> None:
     assert found[0] == 0
 
 
-def test_the_newest_version_of_the_catalogue_has_none() -> None:
-    assert affecting("vllm", versions("vllm")[-1]) == ()
+@pytest.mark.parametrize("engine", ["vllm", "tgi"])
+def test_the_newest_version_of_the_catalogue_has_none(engine: str) -> None:
+    assert affecting(engine, versions(engine)[-1]) == ()
 
 
 def test_an_unknown_engine_has_none() -> None:

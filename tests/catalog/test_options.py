@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from catalog import options as module
 from catalog import rows
-from catalog.options import ALIASES, REPLACEMENTS, Option, absent, listed, nearest, negative, options, versions
+from catalog.options import Option, absent, aliases, listed, nearest, negative, options, replacements, versions
 
 FACTS = Path(__file__).parents[2].parent / "shared" / "facts"
 VERSIONS = ("0.29.0", "0.32.0", "0.33.0")
@@ -54,11 +53,13 @@ def test_a_table_equals_the_dump_of_the_parser_except_for_documented_repairs(ver
 
 def test_only_choices_are_repaired_and_each_repair_has_its_reason() -> None:
     repairs = {version: rows.load(f"vllm_options_{version}.json")["repairs"] for version in VERSIONS}
+    device = "--mm-processor-device"
     assert {version: set(found) for version, found in repairs.items()} == {
-        "0.29.0": set(),
-        "0.32.0": set(),
-        "0.33.0": {"--kv-cache-dtype"},
+        "0.29.0": {device},
+        "0.32.0": {device},
+        "0.33.0": {device, "--kv-cache-dtype"},
     }
+    assert all("platform" in found[device] for found in repairs.values())
     assert "vllm/config/cache.py" in repairs["0.33.0"]["--kv-cache-dtype"]
 
 
@@ -144,7 +145,7 @@ def test_listed_gives_the_listed_spelling_of_what_runs(version: str, name: str, 
 
 
 def test_replacements_are_of_options_that_at_least_one_version_lacks() -> None:
-    lacking = {name: absent("vllm", name) for name in REPLACEMENTS}
+    lacking = {name: absent("vllm", name) for name in replacements("vllm")}
     assert [name for name, (_, without) in lacking.items() if not without] == []
     assert {name: present for name, (present, _) in lacking.items() if present} == {
         "--disable-log-requests": ("0.33.0",),  # came back as the negative of --enable-log-requests
@@ -153,7 +154,7 @@ def test_replacements_are_of_options_that_at_least_one_version_lacks() -> None:
 
 
 def test_a_replacement_names_only_options_that_every_version_has() -> None:
-    named = {found.group() for text in REPLACEMENTS.values() for found in OPTION.finditer(text)}
+    named = {found.group() for text in replacements("vllm").values() for found in OPTION.finditer(text)}
     assert len(named) > 10
     assert {name for name in named if absent("vllm", name)[1]} == set()
 
@@ -167,23 +168,22 @@ def test_every_option_that_the_collected_facts_call_removed_has_a_replacement_te
         *data["flags_in_0_6_0_missing_in_0_33_0"],
         *(n for step in data["flags_removed_by_step"].values() for n in step),
     }
-    assert removed - set(REPLACEMENTS) == set()
+    assert removed - set(replacements("vllm")) == set()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_aliases_are_options_with_the_same_meaning(version: str) -> None:
     table = options("vllm", version)
     short = {name for name in table if not name.startswith("--")}
-    assert short - set(ALIASES) == set()
-    for alias, name in ALIASES.items():
+    assert short - set(aliases("vllm")) == set()
+    for alias, name in aliases("vllm").items():
         if alias in table:
             same = (table[alias].nargs, table[alias].choices, table[alias].type, table[alias].default)
             assert same == (table[name].nargs, table[name].choices, table[name].type, table[name].default), alias
 
 
-def test_the_module_has_no_other_lazy_names() -> None:
-    with pytest.raises(AttributeError, match="REPLACEMENT'"):
-        module.__getattr__("REPLACEMENT")
+def test_an_engine_without_a_list_of_names_has_no_replacements_and_no_aliases() -> None:
+    assert (replacements("tgi"), aliases("tgi")) == ({}, {})
 
 
 def test_an_override_starts_from_another_version() -> None:

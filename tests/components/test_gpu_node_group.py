@@ -10,7 +10,8 @@ import pulumi
 import pytest
 from botocore.validate import ParamValidator
 
-from components.gpu_node_group import GpuNodeGroup, GpuNodeGroupArgs, autoscaler_tags, update_minutes
+from components.autoscaler_tags import autoscaler_tags
+from components.gpu_node_group import GpuNodeGroup, GpuNodeGroupArgs, update_minutes
 from components.infrastructure import Allocatable, EksNodes, NodeGroup, SharedGpu, Taint
 from preview.registered import Registered
 from preview.run import Run, run

@@ -188,8 +188,6 @@ def test_the_download_job() -> None:
             "restartPolicy": "OnFailure",
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "nodeSelector": {},
-            "tolerations": [],
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": 2000,
@@ -223,7 +221,8 @@ def test_the_download_job() -> None:
     assert job.replace_on_changes == ("spec",)
     policy = kinds(result)["NetworkPolicy"].inputs["spec"]
     assert policy["podSelector"] == {"matchLabels": {"app.kubernetes.io/instance": name}}
-    assert policy["ingress"] == []
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert "ingress" not in policy
 
 
 def test_another_revision_is_another_job_and_another_folder() -> None:

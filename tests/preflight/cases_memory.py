@@ -97,7 +97,7 @@ CASES = [
     Case(
         code="MEM006",
         breaks={"models": model(SMALL), "workloads": engine(kvCacheDtype="turboquant_4bit_nc")},
-        says=("can't be estimated",),
+        says=("there is no estimate",),
     ),
     Case(
         code="MEM007",

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.options import Option, options
+from catalog.options import Option, aliases, options
 from preflight.engine_facts import parsed
 
 TABLE = options("vllm", "0.33.0")
 
 
 def read(*words: str) -> list[tuple[str, str | None, tuple[str, ...]]]:
-    return [(one.name, one.listed, one.values) for one in parsed(list(words), TABLE)]
+    return [(one.name, one.listed, one.values) for one in parsed(list(words), TABLE, aliases("vllm"), exact=False)]
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,13 @@ def test_options_and_values(words: tuple[str, ...], found: list[tuple[str, str |
     assert read(*words) == found
 
 
+@pytest.mark.parametrize(
+    "word", ["--max_model_len=8", "-O3", "--compilation-config.mode=3", "--no-enable-prefix-caching"]
+)
+def test_a_parser_that_is_exact_takes_no_other_spelling(word: str) -> None:
+    assert [one.listed for one in parsed([word], TABLE, {}, exact=True)] == [None]
+
+
 SMALL = {
     "--flag": Option(name="--flag", nargs=0),
     "--one": Option(name="--one"),
@@ -62,7 +69,7 @@ def test_what_argparse_accepts_is_read_as_argparse_reads_it(words: list[str]) ->
         return
     if left:
         return
-    mine = list(parsed(words, SMALL))
+    mine = list(parsed(words, SMALL, {}, exact=False))
     assert [one.values[0] for one in mine if one.listed == "--one"] == (found.one or [])
     assert [list(one.values) for one in mine if one.listed == "--many"] == (found.many or [])
     assert sum(one.listed == "--flag" for one in mine) == len(found.flag or [])

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from catalog.options import options, versions
-from components.engines.vllm import Vllm, option_name
+from components.engines.vllm import Vllm
 from stacks.config import StackConfig
 from stacks.messages import Found, described, found, shown
 from stacks.nearest import closest
@@ -90,12 +90,20 @@ WORDS: dict[str, tuple[list[tuple[str, Any]], str]] = {
         "nodeRepair, maxUnavailable, roleArn, labels, taints, tags",
     ),
     "an option without a typed key": (
-        [("workloads/w/engine/maxLogprobs", 5)],
-        "workloads.w.engine.maxLogprobs: no typed key; use extraArgs: [--max-logprobs=5]",
+        [("workloads/w/engine/streamInterval", 5)],
+        "workloads.w.engine.streamInterval: no typed key; use extraArgs: [--stream-interval=5]",
     ),
     "a flag without a typed key": (
-        [("workloads/w/engine/enableSleepMode", True)],
-        "workloads.w.engine.enableSleepMode: no typed key; use extraArgs: [--enable-sleep-mode]",
+        [("workloads/w/engine/enableDbo", True)],
+        "workloads.w.engine.enableDbo: no typed key; use extraArgs: [--enable-dbo]",
+    ),
+    "an option that the pod decides": (
+        [("workloads/w/engine/shutdownTimeout", 5)],
+        "workloads.w.engine.shutdownTimeout: decided by drain.shutdownTimeoutSeconds; leave it out",
+    ),
+    "the older name of an option of another engine": (
+        [("workloads/w/engine", {"name": "tgi", "version": "3.3.7", "maxInputLength": 4096})],
+        "workloads.w.engine.maxInputLength: decided by the key maxInputTokens, its newer name: with both the launcher exits; leave it out",
     ),
     "an option that is gone": (
         [("workloads/w/engine/useV2BlockManager", True)],
@@ -285,7 +293,7 @@ def test_a_value_that_looks_like_a_secret_is_never_shown() -> None:
 
 def test_an_option_that_only_another_version_has_is_named_with_the_versions() -> None:
     first, *_, last = versions("vllm")
-    typed = {option_name(field) for field in Vllm.model_fields}
+    typed = {Vllm.option_name(field) for field in Vllm.model_fields}
     new = set(options("vllm", last)) - set(options("vllm", first)) - typed
     option = min(one for one in new if re.fullmatch(r"--[a-z]+(-[a-z]+)*", one) and not one.startswith("--no-"))
     key = re.sub(r"-([a-z])", lambda match: match[1].upper(), option.removeprefix("--"))
@@ -315,7 +323,7 @@ def test_an_option_of_a_table_of_the_stacks_own_is_known() -> None:
         (("nodeGroups", "existing", "existing", "existing"), ("nodeGroups", "existing", "existing"), False),
         (("nodeGroups", "[key]", "[key]"), ("nodeGroups", "[key]"), True),
         (
-            ("workloads", "w", "engine", "maxModelLen", "constrained-int"),
+            ("workloads", "w", "engine", "vllm", "maxModelLen", "constrained-int"),
             ("workloads", "w", "engine", "maxModelLen"),
             False,
         ),

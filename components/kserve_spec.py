@@ -1,0 +1,138 @@
+"""Specs of KServe's ServingRuntime and InferenceService: the pod of components/pods.py, in two parts that KServe merges. Pure.
+
+The runtime holds what every service of one engine and version shares: image, command, port, probes and the container's security. The
+service holds the rest: arguments, environment, resources, start-up time, drain and placement. KServe merges the two containers with a
+strategic merge patch and appends the service's arguments to the runtime's; of the runtime's pod it takes placement and volumes only
+(pkg/controller/v1beta1/inferenceservice/utils/utils.go, MergeRuntimeContainers and MergePodSpec, kserve aaac4e2, read 2026-11-22).
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from components import pods
+from components.pods import Role
+from components.resolved import Workload
+from components.resolved_kserve import InferenceServiceSettings, KserveAutoscaling
+from components.spec import Manifest
+
+CONTAINER = "kserve-container"
+"""The name by which KServe finds the model server's container."""
+PREDICTOR_SUFFIX = "-predictor"
+"""KServe's Deployment and Service have the service's name with this behind it."""
+_RUNTIME_KEYS = (
+    "name",
+    "image",
+    "imagePullPolicy",
+    "command",
+    "ports",
+    "readinessProbe",
+    "livenessProbe",
+    "securityContext",
+    "terminationMessagePolicy",
+)
+
+
+def storage_uri(workload: Workload) -> str:
+    """Where KServe gets the weights: the claim of the volume, the model's own storageUri, or the Hugging Face Hub."""
+    model = workload.model
+    if workload.volume is not None:
+        return f"pvc://{workload.volume.claim_name}/{model.path}"
+    return model.storage_uri or f"hf://{model.id}:{model.revision}"
+
+
+def runtime_spec(workload: Workload) -> Manifest:
+    """Spec of the ServingRuntime that the workload's engine, version and image need."""
+    container = _pod(workload)["containers"][0]
+    return {
+        "supportedModelFormats": [{"name": workload.engine.name, "version": "1", "autoSelect": False}],
+        "containers": [{key: container[key] for key in _RUNTIME_KEYS if key in container}],
+    }
+
+
+def inference_service_spec(workload: Workload) -> Manifest:
+    """Spec of the InferenceService."""
+    pod = _pod(workload)
+    container = pod.pop("containers")[0]
+    settings: InferenceServiceSettings = workload.settings
+    template = pods.pod_template(workload)["metadata"]
+    optional = {
+        "canaryTrafficPercent": settings.canary_traffic_percent,
+        "containerConcurrency": settings.container_concurrency,
+        "timeout": settings.timeout_seconds,
+    }
+    return {
+        "predictor": {
+            **_replicas(workload, settings.autoscaling),
+            **{key: value for key, value in optional.items() if value is not None},
+            # KServe's own default of 25 % waits for a spare GPU for ever.
+            "deploymentStrategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": workload.max_surge, "maxUnavailable": workload.max_unavailable},
+            },
+            **template,
+            **pod,
+            "model": {
+                "modelFormat": {"name": workload.engine.name, "version": "1"},
+                "runtime": settings.runtime,
+                "storageUri": storage_uri(workload),
+                **{key: value for key, value in container.items() if key not in _RUNTIME_KEYS},
+            },
+        }
+    }
+
+
+def annotations(workload: Workload, deployment_mode: str) -> dict[str, str]:
+    """Annotations of the InferenceService: mode and autoscaler, which KServe would else take from its own defaults, and what Pulumi waits for."""
+    settings: InferenceServiceSettings = workload.settings
+    scaling = settings.autoscaling
+    autoscaler = "none" if scaling is None else ("keda" if scaling.prometheus else "hpa")
+    secret = {"serving.kserve.io/secretName": settings.storage_secret} if settings.storage_secret else {}
+    standard = {"serving.kserve.io/autoscalerClass": autoscaler} if deployment_mode == "Standard" else {}
+    return {
+        "serving.kserve.io/deploymentMode": deployment_mode,
+        **standard,
+        **secret,
+        "pulumi.com/waitFor": "condition=Ready",
+    }
+
+
+def labels(workload: Workload) -> dict[str, str]:
+    """Labels of the InferenceService: reached inside the cluster only."""
+    return {**pods.labels(workload), "networking.kserve.io/visibility": "cluster-local"}
+
+
+def account_secrets(workload: Workload) -> list[dict[str, str]]:
+    """Secrets whose credentials KServe's storage initializer gets: that of the Hub's token, where it downloads from there."""
+    return [{"name": workload.token_secret[0]}] if workload.token_secret else []
+
+
+def ready_timeout(workload: Workload) -> int:
+    """Seconds until the service must be ready: the rollout, with the copy of the weights before each container starts."""
+    copies = 0 if workload.volume else workload.startup.load
+    rounds = -(-max(workload.replicas, 1) // max(workload.max_unavailable, 1))
+    return workload.startup.rollout_timeout + rounds * copies
+
+
+def _pod(workload: Workload) -> dict[str, Any]:
+    """The pod without what KServe adds: it mounts the weights itself, and its own init container downloads them."""
+    mine = replace(
+        workload, volume=workload.volume if workload.referenced else None, downloads=False, token_secret=None
+    )
+    return pods.pod_spec(mine, Role(container=CONTAINER))
+
+
+def _replicas(workload: Workload, scaling: KserveAutoscaling | None) -> Manifest:
+    if scaling is None:
+        return {"minReplicas": workload.replicas, "maxReplicas": max(workload.replicas, 1)}
+    limits = {"minReplicas": scaling.min_replicas, "maxReplicas": scaling.max_replicas}
+    if scaling.prometheus is None:
+        return {**limits, "scaleMetric": scaling.metric, "scaleTarget": scaling.target}
+    trigger = scaling.prometheus
+    metric = {
+        "type": "External",
+        "external": {
+            "metric": {"backend": "prometheus", "serverAddress": trigger.server_address, "query": trigger.query},
+            "target": {"type": "AverageValue", "averageValue": trigger.target},
+        },
+    }
+    return {**limits, "autoScaling": {"metrics": [metric]}}

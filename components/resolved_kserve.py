@@ -1,0 +1,52 @@
+"""What only KServe's kinds need of a resolved workload. Pure."""
+
+from dataclasses import dataclass
+
+from components.resolved import Workload
+
+WEIGHTS_PATH = "/mnt/models"
+"""Where KServe puts what `storageUri` names (kserve pkg/constants, DefaultModelLocalMountPath, aaac4e2 read 2026-11-22)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrometheusTrigger:
+    """A Prometheus query that KEDA scales by."""
+
+    server_address: str
+    query: str
+    target: str
+    """Value of the query for each replica."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KserveAutoscaling:
+    """Scaling between two numbers of replicas, by the HorizontalPodAutoscaler or by KEDA."""
+
+    min_replicas: int
+    max_replicas: int
+    metric: str | None
+    target: int | None
+    prometheus: PrometheusTrigger | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceServiceSettings:
+    """Settings of an InferenceService."""
+
+    runtime: str
+    """Name of the runtime that it uses."""
+    autoscaling: KserveAutoscaling | None
+    canary_traffic_percent: int | None
+    container_concurrency: int | None
+    timeout_seconds: int | None
+    storage_secret: str | None
+    """Secret with the credentials of an S3 storageUri, in the form that KServe wants."""
+
+
+def runtimes(workloads: tuple[Workload, ...]) -> dict[str, Workload]:
+    """The runtimes of a stack by name, each with a workload that uses it; preflight refuses two that differ under one name."""
+    found: dict[str, Workload] = {}
+    for one in workloads:
+        if isinstance(one.settings, InferenceServiceSettings):
+            found.setdefault(one.settings.runtime, one)
+    return found

@@ -1,0 +1,75 @@
+"""`make up`: `pulumi up` of one stack, for people. Everything that changes something is printed first.
+
+Usage: up.py STACK [ARGUMENT...]; the arguments go to `pulumi up`. Exit codes: those of Pulumi, 1 where there is no CLI,
+2 for a stack without a file.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+_NETWORK_SECONDS = 30
+_NO_STACK = "no stack named"
+"""What the CLI says of a stack that its backend lacks (pulumi 3.260 and 3.272, pkg/cmd/pulumi/stack)."""
+
+
+def main(arguments: list[str]) -> int:
+    """Replaces this process with `pulumi up`; returns only where it doesn't come to that."""
+    stack, *rest = arguments
+    name = stack.rpartition("/")[2]
+    if not any(Path(f"Pulumi.{name}.{ending}").is_file() for ending in ("yaml", "yml")):
+        files = sorted(one.name for one in Path().glob("Pulumi.*.y*ml"))
+        return _refuse(2, f"STACK={stack}: there is no Pulumi.{name}.yaml; the stack files here are {', '.join(files)}")
+    cli = shutil.which("pulumi") or _installed()
+    if cli is None:
+        return 1
+    if os.path.isabs(cli):
+        # The language host and the plugins that came with this CLI are beside it.
+        os.environ["PATH"] = os.pathsep.join([str(Path(cli).parent), os.environ.get("PATH", "")])
+    # Asks for a login where there is none, and says whose backend it is.
+    if code := subprocess.run([cli, "whoami", "--verbose"]).returncode:
+        return _refuse(code, "no backend: log in with `pulumi login`, or `pulumi login --local` to keep the state on this machine")
+    shown = subprocess.run([cli, "stack", "--stack", stack, "--show-name"], capture_output=True, text=True)
+    if shown.returncode and _NO_STACK in shown.stderr:
+        _say(f"this backend has no stack {stack} yet: creating it with `pulumi stack init {stack}`")
+        if code := subprocess.run([cli, "stack", "init", stack, "--no-select"]).returncode:
+            return code
+    sys.stdout.flush()
+    os.execv(cli, [cli, "up", "--stack", stack, *rest])
+
+
+def _installed() -> str | None:
+    """Path of a CLI of the SDK's version in Pulumi's own folder, downloaded first where it isn't there."""
+    from pulumi.automation import PulumiCommand
+
+    import importlib.metadata
+
+    version = importlib.metadata.version("pulumi")
+    root = Path.home() / ".pulumi" / "versions" / version
+    if not (root / "bin" / "pulumi").exists():
+        _say(f"there is no pulumi on PATH: installing Pulumi {version} from get.pulumi.com into {root} ...")
+    socket.setdefaulttimeout(_NETWORK_SECONDS)
+    try:
+        return PulumiCommand.install(root=str(root)).command
+    except Exception as error:  # the installer is a shell script: what it meets can be anything
+        output = getattr(error, "output", None) or b""
+        reason = (output.decode(errors="replace").strip().splitlines() or [str(error)])[-1]
+        remedy = "install it as https://www.pulumi.com/docs/install/ says and put `pulumi` on PATH"
+        _refuse(1, f"Pulumi {version} can't be installed from get.pulumi.com: {reason}; {remedy}")
+        return None
+
+
+def _say(text: str) -> None:
+    print(f"make up: {text}", file=sys.stderr, flush=True)
+
+
+def _refuse(code: int, text: str) -> int:
+    _say(text)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
