@@ -84,7 +84,8 @@ def _row(kind: ast.expr, given: Mapping[str, ast.expr], default: ast.expr | None
     action = ast.unparse(given["action"]) if "action" in given else ""
     parser = ast.unparse(given["type_parser"]).rsplit(".", 1)[-1] if "type_parser" in given else None
     if plain.startswith("Literal["):
-        choices, plain = choices or list(ast.literal_eval(f"({plain[8:-1]},)")), "str"
+        values = ast.literal_eval(f"({plain[8:-1]},)")
+        choices, plain = choices or list(values), type(values[0]).__name__
     listed = re.fullmatch(r"(?:List|list)\[(.*)\]", plain)
     if action == "argparse.BooleanOptionalAction" or (plain == "bool" and not action):
         nargs, parser = 0, "None"
@@ -154,7 +155,14 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
 
 
 def _text(node: ast.expr) -> str:
-    return str(node.value) if isinstance(node, ast.Constant) else ast.unparse(node)
+    match node:
+        case ast.Constant(value=value):
+            return str(value)
+        case ast.Call(keywords=[ast.keyword(arg="default_factory", value=ast.Name(id="list"))]):
+            return "[]"
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return str(int(_text(left)) * int(_text(right)))
+    return ast.unparse(node)
 
 
 def main(path: str) -> None:

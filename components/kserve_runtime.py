@@ -47,7 +47,9 @@ class KServeRuntime(pulumi.ComponentResource):
             name,
             api_version="serving.kserve.io/v1alpha1",
             kind="ClusterServingRuntime" if args.cluster_scoped else "ServingRuntime",
-            metadata=metadata if args.cluster_scoped else {**metadata, "namespace": args.namespace or workload.namespace},
+            metadata=metadata
+            if args.cluster_scoped
+            else {**metadata, "namespace": args.namespace or workload.namespace},
             spec=runtime_spec(workload),
             opts=pulumi.ResourceOptions(parent=self),
         )

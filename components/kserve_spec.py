@@ -82,7 +82,7 @@ def inference_service_spec(workload: Workload) -> Manifest:
 
 
 def annotations(workload: Workload, deployment_mode: str) -> dict[str, str]:
-    """Annotations of the InferenceService: mode and autoscaler, which KServe would else take from its own defaults, and what Pulumi waits for."""
+    """Annotations of the InferenceService: mode and autoscaler, instead of KServe's own defaults, and what Pulumi waits for."""
     settings: InferenceServiceSettings = workload.settings
     scaling = settings.autoscaling
     autoscaler = "none" if scaling is None else ("keda" if scaling.prometheus else "hpa")
@@ -132,7 +132,8 @@ def _replicas(workload: Workload, scaling: KserveAutoscaling | None) -> Manifest
         "type": "External",
         "external": {
             "metric": {"backend": "prometheus", "serverAddress": trigger.server_address, "query": trigger.query},
-            "target": {"type": "AverageValue", "averageValue": trigger.target},
+            # KServe checks both: the webhook wants `value`, and `averageValue` for this type.
+            "target": {"type": "AverageValue", "averageValue": trigger.target, "value": trigger.target},
         },
     }
     return {**limits, "autoScaling": {"metrics": [metric]}}

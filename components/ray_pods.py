@@ -7,7 +7,7 @@ security context and the volumes of the Ray container; the sidecar has what auto
 
 from typing import Any
 
-from components import pods
+from components import efa, pods
 from components.pod_volumes import CACHE_DIR, TMP_DIR
 from components.ray_serve_config import PORT
 from components.resolved import Workload
@@ -35,6 +35,8 @@ def worker_template(workload: Workload, cluster: RayCluster, name: str) -> dict[
         serves=False,
         spread=workload.group_size == 1,
         pre_stop=drain.pre_stop + drain.shutdown,
+        env=tuple({"name": name, "value": value} for name, value in efa.environment(workload).items()),
+        devices=efa.devices(workload),
     )
     template = pods.pod_template(workload, role)
     engine = template["spec"]["containers"][0]

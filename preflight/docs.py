@@ -9,6 +9,7 @@ _FAMILIES = {
     "COS": "Money",
     "EFA": "Elastic Fabric Adapter",
     "ENG": "Engine options",
+    "KSV": "KServe",
     "LWS": "LeaderWorkerSet",
     "MEM": "Memory",
     "PAR": "Parallelism",

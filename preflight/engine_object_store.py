@@ -27,7 +27,7 @@ def _readable(facts: Facts) -> Iterator[Finding]:
             continue
         if workload.kind not in _FETCHED_FOR_IT:
             yield from _engine(workload, uri)
-        if workload.aws_role is None:
+        if workload.aws_role is None and workload.kind not in _FETCHED_FOR_IT:
             yield Finding(
                 path=role,
                 message=f"the pods read {uri} without a role of their own: only a public bucket answers, because their "

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from catalog import advisories
 from catalog.options import versions
 from components.resolved import Workload
+from components.resolved_ray import RayModel
 from preflight.container_facts import SECRET_OPTIONS, network, option_name
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
 from stacks.secret_values import plain_secrets
@@ -118,6 +119,8 @@ def _newer(facts: Facts, workload: Workload) -> Iterator[Remedy]:
     path = workload_path(workload, "engine", "version")
     if not advisories.affecting(engine.name, newest):
         yield Remedy(text=f"set {'.'.join(map(str, path))}: {newest}", changes=((path, newest),))
+    if isinstance(workload.settings, RayModel):
+        yield Remedy(text="move to a Ray release whose image has a later vLLM as soon as there is one, or allow SEC007 with the reason")
     yield Remedy(text=f"move to {newest}, or allow SEC007 for this workload with the reason why it isn't exposed")
 
 

@@ -161,8 +161,9 @@ def _kubernetes_provider(cluster: Cluster, kubeconfig: pulumi.Output[str] | None
     if kubeconfig is not None:
         # The identifier keeps the provider, and with it every object, when only the text of the kubeconfig changes.
         return k8s.Provider("kubernetes", kubeconfig=kubeconfig, cluster_identifier=cluster.name)
+    # Empty, the provider searches as kubectl does. Left out, the SDK takes $KUBECONFIG for one file, and the state keeps its path.
     return k8s.Provider(
-        "kubernetes", kubeconfig=cluster.kubeconfig, context=cluster.name, cluster_identifier=cluster.name
+        "kubernetes", kubeconfig=cluster.kubeconfig or "", context=cluster.name, cluster_identifier=cluster.name
     )
 
 

@@ -30,8 +30,8 @@ class Autoscaling(Spec):
     """Most copies."""
     scale_metric: Literal["cpu", "memory", "concurrency", "rps"] | None = None
     """What is measured. CPU says little about a GPU server; concurrency and rps exist in the deployment mode Knative only."""
-    scale_target: Annotated[int, Field(ge=1)] | None = None
-    """Target of scaleMetric: percent of the request for cpu and memory."""
+    scale_target: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Target of scaleMetric: percent of the request for cpu and memory. KServe refuses more than 100 for every metric."""
     prometheus: PrometheusScaling | None = None
     """Scale by a Prometheus query instead, with KEDA."""
 

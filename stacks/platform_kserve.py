@@ -52,7 +52,7 @@ class KServe(OperatorSpec):
     namespace: DnsLabel = "kserve"
     """Namespace of the controller, created by the chart release."""
     deployment_mode: Literal["Standard", "Knative"] = "Standard"
-    """How InferenceServices run: Standard makes Deployments; Knative makes Knative Services, and needs Knative. The chart's own default is Knative."""
+    """How InferenceServices run: Standard makes Deployments; Knative, the chart's own default, makes Knative Services and needs Knative."""
     cluster_serving_runtimes: bool = False
     """Runtimes for all namespaces (ClusterServingRuntime) instead of the stack's own (ServingRuntime)."""
 

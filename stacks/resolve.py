@@ -155,7 +155,7 @@ def _workload(
     launch = Launch(
         model=mounted or _location(model, spec),
         revision=model.revision if resolve_models.from_hub(model) and mounted is None else None,
-        served_name=model.name,
+        served_name=resolve_kinds.served_name(name, spec, model),
         shutdown_timeout_seconds=drain.shutdown,
         startup_seconds=start.budget,
         cache_dir="/cache",

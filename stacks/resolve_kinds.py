@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from components.infrastructure import NodeGroup
-from components.spec import GIB, to_bytes
+from components.resolved import Model
 from components.resolved_kserve import WEIGHTS_PATH
+from components.spec import GIB, to_bytes
 from stacks import kserve_workloads, leader_worker_set, resolve_ray
 from stacks.ray_workloads import RayModelKeys
 from stacks.workloads import Workload
@@ -32,6 +33,11 @@ def group_size(spec: Workload, ranks: int, nodes: NodeGroup) -> int:
     if spec.kind not in MULTI_NODE or not nodes.units_per_node:
         return 1
     return max(1, -(-ranks // nodes.units_per_node))
+
+
+def served_name(name: str, spec: Workload, model: Model) -> str:
+    """The name that clients send: the model's in the stack file, and with KServe the service's, as in its own runtimes."""
+    return name if spec.kind == "InferenceService" else model.name
 
 
 def weights_path(spec: Workload) -> str | None:

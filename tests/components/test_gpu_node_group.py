@@ -1,6 +1,8 @@
 """What GpuNodeGroup registers, as whole values, and whether AWS's own API models accept it."""
 
+import base64
 import dataclasses
+import email
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import botocore.session
 import pulumi
 import pytest
+import yaml
 from botocore.validate import ParamValidator
 
 from components.autoscaler_tags import autoscaler_tags
@@ -82,6 +85,8 @@ EXTRA_TAINTS = (
     Taint(key="team", value="", effect="NoExecute"),
     Taint(key="slow", value="yes", effect="PreferNoSchedule"),
 )
+EFA = dataclasses.replace(A100, instance_type_names=("p5.48xlarge",), efa_interfaces=32)
+SECURITY_GROUP = "sg-0a1b2c3d"
 GROUPS = {
     "on-demand": A100,
     "spot": dataclasses.replace(A100, eks=SPOT, instance_type_names=("g5.12xlarge", "g6.12xlarge")),
@@ -91,12 +96,18 @@ GROUPS = {
         A100, eks=dataclasses.replace(EKS, tags={}), sharing=SharedGpu(way="time-slicing", units=4)
     ),
     "everything": dataclasses.replace(A100, eks=EVERYTHING, taints=EXTRA_TAINTS),
+    "efa": EFA,
+    "efa, bottlerocket": dataclasses.replace(
+        EFA, eks=dataclasses.replace(BOTTLEROCKET, placement_group="ours"), efa_interfaces=1
+    ),
 }
 
 
 def deploy(nodes: NodeGroup, *, name: str = "a100", tags: Mapping[str, str] | None = None) -> Run:
     def program() -> None:
-        args = GpuNodeGroupArgs(nodes=nodes, cluster_name="ml-dev", tags=tags or {})
+        args = GpuNodeGroupArgs(
+            nodes=nodes, cluster_name="ml-dev", cluster_security_group_id=SECURITY_GROUP, tags=tags or {}
+        )
         group = GpuNodeGroup(name, args)
         pulumi.export("role", group.role_arn)
 
@@ -273,7 +284,60 @@ def test_the_launch_template_leaves_image_instance_type_network_and_user_data_to
         "vpcSecurityGroupIds",
     }
     for nodes in GROUPS.values():
-        assert not left_to_eks & registered(nodes)[LAUNCH_TEMPLATE].inputs.keys()
+        given = registered(nodes)[LAUNCH_TEMPLATE].inputs.keys()
+        with_efa = {"networkInterfaces", "userData"} if nodes.efa_interfaces else set()
+        assert not (left_to_eks - with_efa) & given
+
+
+def test_efa_nodes_have_an_ip_interface_and_their_adapters_in_the_clusters_security_group_close_together() -> None:
+    made = registered(EFA)
+    template = made[LAUNCH_TEMPLATE].inputs
+    common = {"deleteOnTermination": "true", "securityGroups": [SECURITY_GROUP]}
+    assert template["networkInterfaces"] == [
+        {"networkCardIndex": 0, "deviceIndex": 0, "interfaceType": "interface", **common},
+        {"networkCardIndex": 0, "deviceIndex": 1, "interfaceType": "efa-only", **common},
+        *({"networkCardIndex": card, "deviceIndex": 0, "interfaceType": "efa-only", **common} for card in range(1, 32)),
+    ]
+    group = made[f"{CHILD}aws:ec2/placementGroup:PlacementGroup::a100-placement-group"]
+    assert group.inputs == {"strategy": "cluster", "tags": {"team": "search"}}
+    assert template["placement"] == {"groupName": UNKNOWN}
+    assert group.urn in made[LAUNCH_TEMPLATE].dependencies
+    tags = made[NODE_GROUP].inputs["tags"]
+    prefix = "k8s.io/cluster-autoscaler/node-template/resources/"
+    assert tags[f"{prefix}vpc.amazonaws.com/efa"] == "32"
+    assert tags[f"{prefix}hugepages-2Mi"] == "10256Mi"
+
+
+def test_user_data_for_efa_sets_huge_pages_and_locked_memory_and_keeps_the_limit_of_open_files() -> None:
+    message = email.message_from_bytes(base64.b64decode(registered(EFA)[LAUNCH_TEMPLATE].inputs["userData"]))
+    script, node = message.get_payload()
+    assert script.get_content_type() == "text/x-shellscript"
+    assert script.get_payload().splitlines()[:2] == ["#!/bin/bash", "sysctl -w vm.nr_hugepages=5128"]
+    assert node.get_content_type() == "application/node.eks.aws"
+    config = yaml.safe_load(node.get_payload())
+    assert (config["apiVersion"], config["kind"]) == ("node.eks.aws/v1alpha1", "NodeConfig")
+    limits = {one["type"]: one for one in config["spec"]["containerd"]["baseRuntimeSpec"]["process"]["rlimits"]}
+    assert set(limits) == {"RLIMIT_NOFILE", "RLIMIT_MEMLOCK"}
+    locked = limits["RLIMIT_MEMLOCK"]["soft"]
+    # nodeadm takes the number through JSON: it must survive a double.
+    assert int(float(locked)) == locked > 4 * 1024**4
+
+
+def test_bottlerocket_finds_efa_by_itself_and_a_given_placement_group_is_used() -> None:
+    made = registered(GROUPS["efa, bottlerocket"])
+    template = made[LAUNCH_TEMPLATE].inputs
+    assert "userData" not in template
+    assert template["placement"] == {"groupName": "ours"}
+    assert len(template["networkInterfaces"]) == 2
+    assert not [urn for urn in made if "PlacementGroup" in urn]
+
+
+def test_efa_needs_the_clusters_security_group() -> None:
+    def program() -> None:
+        GpuNodeGroup("a100", GpuNodeGroupArgs(nodes=EFA, cluster_name="ml-dev"))
+
+    with pytest.raises(ValueError, match="cluster_security_group_id"):
+        run(program, project="llm-serving", stack="test", config={"aws:region": "us-east-1"})
 
 
 def test_without_tags_the_launch_template_has_no_empty_tag_specifications() -> None:
@@ -337,6 +401,7 @@ def test_an_existing_pool_is_refused() -> None:
 
 SESSION = botocore.session.get_session()
 EKS_NAMES = {"subnetIds": "subnets", "nodeRoleArn": "nodeRole", "nodeGroupNamePrefix": "nodegroupName"}
+EC2_NAMES = {"securityGroups": "Groups"}
 EC2_STRINGS_AS_BOOLEANS = {"encrypted", "deleteOnTermination"}
 
 
@@ -352,8 +417,8 @@ def ec2_request(value: Any, key: str = "") -> Any:
     if key in EC2_STRINGS_AS_BOOLEANS:
         return {"true": True, "false": False}[value]
     if isinstance(value, Mapping):
-        return {one[0].upper() + one[1:]: ec2_request(item, one) for one, item in value.items()}
-    return [ec2_request(one) for one in value] if isinstance(value, list) else value
+        return {EC2_NAMES.get(one, one[0].upper() + one[1:]): ec2_request(item, one) for one, item in value.items()}
+    return [ec2_request(one) for one in value] if isinstance(value, list) else known(value)
 
 
 def known(value: Any) -> Any:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.engine
 
-ADDED = {"__internal", "version", "kubeconfig"}
+ADDED = {"__internal", "version"}
 
 Both = tuple["InProcess", "Run"]
 
@@ -49,6 +49,6 @@ def test_types_parents_providers_and_inputs_are_the_same(both: Both) -> None:
         (step,) = engines.steps[one.urn]
         expected, found = registered(one), previewed(step)
         if one.is_provider:
-            # The engine notes which plugin it is; the SDK reads KUBECONFIG, which an in-process preview hides.
+            # Which plugin it is, as the engine notes it.
             found["inputs"] = {key: value for key, value in found["inputs"].items() if key not in ADDED}
         assert expected == found, one.urn

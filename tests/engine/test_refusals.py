@@ -85,18 +85,18 @@ def test_without_the_cluster_a_preview_shows_the_stack_and_up_says_what_is_wrong
         project = new_project("local", kubeconfig)
         preview = project.preview()
         assert {one.urn for one in in_process(project).resources} <= preview.steps.keys()
-        with pytest.raises(CommandError, match="configured Kubernetes cluster is unreachable") as stopped:
+        with pytest.raises(CommandError, match=r"configured Kubernetes cluster is unreachable.*connection refused"):
             project.up()
-    assert "Traceback" not in preview.text + str(stopped.value)
+        assert "Traceback" not in preview.text
 
 
 def test_up_names_a_context_that_the_kubeconfig_lacks(project: Project) -> None:
     from pulumi.automation import CommandError
 
     project.edit(lambda stack: stack["cluster"].update(context="kind-other"))
-    with pytest.raises(CommandError, match='context "kind-other" does not exist') as stopped:
+    assert "Traceback" not in project.preview().text
+    with pytest.raises(CommandError, match='context "kind-other" does not exist'):
         project.up()
-    assert "Traceback" not in str(stopped.value)
 
 
 def test_kubeconfig_can_list_several_files(

@@ -85,9 +85,9 @@ WORDS: dict[str, tuple[list[tuple[str, Any]], str]] = {
     ),
     "a key that pydantic's own words use": (
         [("nodeGroups/g/[key]", 1)],
-        'nodeGroups.g["[key]"]: unknown key; allowed: sharing, zones, provisioner, instanceTypes, subnetIds, minSize, '
-        "maxSize, desiredSize, capacity, ami, releaseVersion, diskSize, diskThroughputMiBps, diskIops, kmsKeyArn, "
-        "nodeRepair, maxUnavailable, roleArn, labels, taints, tags",
+        'nodeGroups.g["[key]"]: unknown key; allowed: sharing, efa, zones, provisioner, instanceTypes, subnetIds, '
+        "minSize, maxSize, desiredSize, capacity, ami, releaseVersion, diskSize, diskThroughputMiBps, diskIops, kmsKeyArn, "
+        "nodeRepair, maxUnavailable, placementGroup, roleArn, labels, taints, tags",
     ),
     "an option without a typed key": (
         [("workloads/w/engine/streamInterval", 5)],
@@ -323,12 +323,12 @@ def test_an_option_of_a_table_of_the_stacks_own_is_known() -> None:
         (("nodeGroups", "existing", "existing", "existing"), ("nodeGroups", "existing", "existing"), False),
         (("nodeGroups", "[key]", "[key]"), ("nodeGroups", "[key]"), True),
         (
-            ("workloads", "w", "engine", "vllm", "maxModelLen", "constrained-int"),
+            ("workloads", "w", "Deployment", "engine", "vllm", "maxModelLen", "constrained-int"),
             ("workloads", "w", "engine", "maxModelLen"),
             False,
         ),
         (
-            ("workloads", "w", "allowFrom", 0, "podLabels", "a", "[key]"),
+            ("workloads", "w", "Deployment", "allowFrom", 0, "podLabels", "a", "[key]"),
             ("workloads", "w", "allowFrom", 0, "podLabels", "a"),
             True,
         ),

@@ -151,6 +151,9 @@ class Serving(msgspec.Struct):
     limit: A[Optional[int], Arg(help="Limit.", type_parser=human_readable_int)] = None
     metrics: A[bool, "Metrics."] = False
     fancy: A[Optional[bool], Arg(help="Fancy.", action=argparse.BooleanOptionalAction)] = None
+    window: A[int, "Window."] = 2 * 512
+    hosts: A[List[str], "Hosts."] = msgspec.field(default_factory=list)
+    mode: A[Literal[1, 2], "Mode."] = 1
     hidden: A[bool, Arg(no_cli=True)] = False
     rank: A[int, Derived("Rank.")] = 0
 """
@@ -180,12 +183,15 @@ def test_a_table_is_read_from_a_wheel_without_running_it(tmp_path: Path, capsys:
     assert table["rows"] == {
         "--fancy": {**flag, "default": "None"},
         "--host": {"nargs": None, "choices": None, "type": "str", "default": "127.0.0.1"},
+        "--hosts": {**names, "default": "[]"},
         "--limit": {"nargs": None, "choices": None, "type": "human_readable_int", "default": "None"},
         "--metrics": {**flag, "default": "False"},
+        "--mode": {"nargs": None, "choices": ["1", "2"], "type": "int", "default": "1"},
         "--more-names": names,
         "--names": names,
         "--no-fancy": {**flag, "default": "None"},
         "--old": {**flag, "default": "False"},
         "--parser": {"nargs": None, "choices": ["auto", "one", "two"], "type": "str", "default": "None"},
         "--the-backend": {"nargs": None, "choices": ["fast", "slow", "none"], "type": "str", "default": "fast"},
+        "--window": {"nargs": None, "choices": None, "type": "int", "default": "1024"},
     }

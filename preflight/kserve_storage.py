@@ -1,0 +1,119 @@
+"""KSV010-KSV013: KServe's storage: credentials, the Hub's token, names that clients send, room for the most replicas."""
+
+from collections.abc import Iterator
+
+from components.engines.vllm import Vllm
+from components.kserve_spec import storage_uri
+from preflight.kserve import services
+from preflight.placement_nodes import setting
+from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
+
+_TOKEN_KEY = "HF_TOKEN"
+
+
+def _credentials(facts: Facts) -> Iterator[Finding]:
+    for workload, settings in services(facts):
+        if not storage_uri(workload).startswith("s3://") or workload.aws_role or settings.storage_secret:
+            continue
+        yield Finding(
+            path=workload_path(workload, "awsRole"),
+            message=f"KServe's storage initializer has no credentials for {storage_uri(workload)}: its pod never starts",
+            remedies=(
+                Remedy(text="set awsRole: {arn: ...} to a role that may s3:GetObject and s3:ListBucket there"),
+                Remedy(text="set storageSecret to a Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+            ),
+        )
+
+
+def _token(facts: Facts) -> Iterator[Finding]:
+    for workload, _ in services(facts):
+        token = workload.token_secret
+        if token is None or not workload.model.gated or token[1] == _TOKEN_KEY:
+            continue
+        yield Finding(
+            path=workload_path(workload, "model"),
+            message=(
+                f"{workload.model.id} is gated, and KServe's storage initializer reads the key {_TOKEN_KEY} of Secret {token[0]}, "
+                f"while huggingFaceToken names its key {token[1]}"
+            ),
+            remedies=(
+                Remedy(
+                    text=f"add the token to the Secret under {_TOKEN_KEY}, and set huggingFaceToken.key: {_TOKEN_KEY}"
+                ),
+                Remedy(text=f"give models.{workload.model.name} a volume, which a Job fills with the token"),
+            ),
+        )
+
+
+def _served(facts: Facts) -> Iterator[Finding]:
+    for workload, _ in services(facts):
+        names = workload.engine.served_model_name if isinstance(workload.engine, Vllm) else None
+        if names and workload.name not in names:
+            path = workload_path(workload, "engine", "servedModelName")
+            yield Finding(
+                path=path,
+                message=(
+                    f"clients that send KServe's name of the service, {workload.name}, get an error: the engine answers to "
+                    f"{', '.join(names)}"
+                ),
+                remedies=(setting(path, [*names, workload.name]),),
+            )
+
+
+def _most(facts: Facts) -> Iterator[Finding]:
+    for workload, settings in services(facts):
+        scaling, group = settings.autoscaling, workload.node_group
+        if scaling is None or not group.units_per_node:
+            continue
+        others = sum(
+            one.gpus for one in facts.workloads if one.node_group.name == group.name and one.name != workload.name
+        )
+        there = group.max_nodes * group.units_per_node
+        each = workload.resources.gpus
+        room = (there - others) // each if each else scaling.max_replicas
+        if scaling.max_replicas > room >= max(scaling.min_replicas, 1):
+            path = workload_path(workload, "autoscaling", "maxReplicas")
+            yield Finding(
+                path=path,
+                message=(
+                    f"{scaling.max_replicas} replicas take {scaling.max_replicas * each} GPUs, and {group.name} has {there} at its "
+                    f"{group.max_nodes} nodes, {others} of them for other workloads: the last {scaling.max_replicas - room} stay Pending"
+                ),
+                remedies=(setting(path, room),),
+            )
+
+
+RULES = (
+    Rule(
+        code="KSV010",
+        severity="error",
+        title="Weights in S3 come with credentials",
+        why="The storage initializer is an init container: without credentials it fails, and the engine never starts (kserve "
+        "pkg/webhook/admission/pod/storage_initializer_injector.go and pkg/credentials/s3, aaac4e2 read 2026-11-22). For a public bucket "
+        "allow this rule.",
+        check=_credentials,
+    ),
+    Rule(
+        code="KSV011",
+        severity="error",
+        title="KServe finds the token of gated models",
+        why="Of the Secrets that the ServiceAccount lists KServe hands on the key HF_TOKEN alone (kserve pkg/credentials/hf/hf_secret.go, "
+        "aaac4e2 read 2026-11-22).",
+        check=_token,
+    ),
+    Rule(
+        code="KSV012",
+        severity="warning",
+        title="The engine answers to the name of its service",
+        why="KServe's own runtimes start vLLM with --served-model-name={{.Name}}, and clients written for KServe send the service's name "
+        "(kserve config/runtimes/kserve-vllmserver.yaml, aaac4e2 read 2026-11-22).",
+        check=_served,
+    ),
+    Rule(
+        code="KSV013",
+        severity="warning",
+        title="The nodes have GPUs for the most replicas",
+        why="The autoscaler asks for them, and the scheduler leaves the pods Pending: Insufficient nvidia.com/gpu.",
+        check=_most,
+    ),
+)

@@ -1,0 +1,125 @@
+"""KSV: stacks that break each rule, and the nearest ones that don't."""
+
+from typing import Any
+
+from tests.preflight.case import Case, merged
+
+KSERVE: dict[str, Any] = {
+    "platform": {"kserve": {}, "certManager": {}},
+    "workloads": {"chat": {"kind": "InferenceService"}},
+}
+BUCKET = {"models": {"llama": {"volume": None, "storageUri": "s3://models/llama"}}}
+ROLE = {"arn": "arn:aws:iam::123456789012:role/model-reader"}
+HUB = {"models": {"llama": {"volume": None}}}
+SCALING = {"minReplicas": 1, "maxReplicas": 2, "scaleMetric": "cpu", "scaleTarget": 80}
+QUERY = {"serverAddress": "http://prometheus:9090", "query": "sum(vllm:num_requests_waiting)", "target": "5"}
+
+
+def kserve(patch: dict[str, Any] | None = None, **chat: Any) -> dict[str, Any]:
+    """An InferenceService with weights in a volume; `chat` changes the workload."""
+    return merged(merged(KSERVE, {"workloads": {"chat": chat}}), patch or {})
+
+
+def second(**keys: Any) -> dict[str, Any]:
+    """Another service beside it."""
+    workload = {
+        "kind": "InferenceService",
+        "model": "llama",
+        "nodeGroup": "gpu",
+        "engine": {"name": "vllm", "version": "0.33.0", "maxModelLen": 8192},
+        **keys,
+    }
+    return {"workloads": {"more": workload}}
+
+
+CASES = [
+    Case(
+        code="KSV001",
+        breaks=kserve({"platform": {"kserve": None, "certManager": None}}),
+        says=("chat is an InferenceService", "KServe"),
+        remedy="set platform.kserve: {} and platform.certManager: {}",
+        passes=kserve({"platform": {"kserve": {"install": False}, "certManager": None}}),
+    ),
+    Case(
+        code="KSV002",
+        breaks=kserve({"platform": {"certManager": None}}),
+        says=("cert-manager",),
+        remedy="set platform.certManager: {}",
+        passes=kserve({"platform": {"certManager": {"install": False}}}),
+    ),
+    Case(
+        code="KSV003",
+        breaks=kserve(second(runtime="shared", engine={"name": "vllm", "version": "0.32.0"}), runtime="shared"),
+        says=("vllm/vllm-openai:v0.33.0", "vllm/vllm-openai:v0.32.0"),
+        remedy="set workloads.more.runtime: shared-more",
+        passes=kserve(second(runtime="shared", engine={"name": "vllm", "version": "0.33.0", "maxModelLen": 4096})),
+    ),
+    Case(
+        code="KSV003",
+        breaks=kserve(second(runtime="vllm-0-33-0", engine={"name": "sglang", "version": "0.5.23"})),
+        says=("can't be chat's and more's",),
+        passes=kserve(second(engine={"name": "sglang", "version": "0.5.23"})),
+    ),
+    Case(
+        code="KSV004",
+        breaks=kserve(canaryTrafficPercent=10),
+        says=("canaryTrafficPercent", "Knative only"),
+        remedy="remove canaryTrafficPercent",
+        passes=kserve({"platform": {"kserve": {"deploymentMode": "Knative"}}}, canaryTrafficPercent=10),
+    ),
+    Case(
+        code="KSV004",
+        breaks=kserve(replicas=1, autoscaling={**SCALING, "scaleMetric": "rps"}),
+        says=("scaleMetric rps",),
+        remedy="KEDA",
+        passes=kserve(replicas=1, autoscaling=SCALING),
+    ),
+    Case(
+        code="KSV004",
+        breaks=kserve(replicas=1, autoscaling={**SCALING, "minReplicas": 0}),
+        says=("never goes below 1",),
+        remedy="set workloads.chat.autoscaling.minReplicas: 1",
+        passes=kserve(replicas=1, autoscaling={"minReplicas": 0, "maxReplicas": 2, "prometheus": QUERY}),
+    ),
+    Case(
+        code="KSV005",
+        breaks=kserve(servicePort=8080),
+        says=("port 80",),
+        remedy="remove servicePort",
+        passes=kserve(),
+    ),
+    Case(
+        code="KSV010",
+        breaks=kserve(BUCKET),
+        says=("s3://models/llama", "never starts"),
+        remedy="set awsRole",
+        passes=kserve(BUCKET, awsRole=ROLE),
+    ),
+    Case(
+        code="KSV010",
+        breaks=kserve(BUCKET),
+        says=("credentials",),
+        passes=kserve(BUCKET, storageSecret="bucket-keys"),
+    ),
+    Case(
+        code="KSV011",
+        breaks=kserve(HUB),
+        says=("gated", "HF_TOKEN", "names its key token"),
+        remedy="huggingFaceToken.key: HF_TOKEN",
+        passes=kserve(merged(HUB, {"huggingFaceToken": {"key": "HF_TOKEN"}})),
+    ),
+    Case(
+        code="KSV012",
+        breaks=kserve(engine={"servedModelName": ["llama"]}),
+        says=("chat", "llama"),
+        remedy="set workloads.chat.engine.servedModelName: ['llama', 'chat']",
+        passes=kserve(engine={"servedModelName": ["llama", "chat"]}),
+    ),
+    Case(
+        code="KSV013",
+        breaks=kserve(replicas=1, autoscaling={**SCALING, "maxReplicas": 20}),
+        says=("20 replicas take 20 GPUs", "16 at its 2 nodes", "the last 4 stay Pending"),
+        remedy="set workloads.chat.autoscaling.maxReplicas: 16",
+        passes=kserve(replicas=1, autoscaling={**SCALING, "maxReplicas": 16}),
+    ),
+]
