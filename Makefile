@@ -14,10 +14,13 @@ LAUNCHER := $(BIN)/llm-serving
 # The policy pack's own environment: see policies/requirements.in.
 PACK := policies/.venv
 PACK_RUN := $(PACK)/installed-requirements.txt
+# Ray's own schemas, for the tests of tests/ray alone.
+RAY := tests/ray/.venv
+RAY_RUN := $(RAY)/installed-requirements.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help preview check test test-cluster test-engine cluster up policies schema rules golden bench accuracy lock clean FORCE
+.PHONY: help preview check test test-cluster test-engine test-ray cluster up policies schema rules golden bench accuracy lock clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F '|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -41,6 +44,9 @@ test-cluster: $(DEV) ## the tests on a real control plane with simulated GPU nod
 
 test-engine: $(DEV) $(PACK_RUN) $(LAUNCHER) ## the tests that drive the Pulumi engine (needs pulumi, its Kubernetes provider and Go)
 	@LLM_SERVING_REQUIRE_ENGINE=1 $(BIN)/python -m pytest -m engine $(ARGS)
+
+test-ray: $(DEV) $(RAY_RUN) ## Serve configurations against Ray's own schemas (half a gigabyte of packages, once)
+	@LLM_SERVING_REQUIRE_RAY=1 $(BIN)/python -m pytest tests/ray $(ARGS)
 
 cluster: $(DEV) ## that control plane for people, with the nodes of STACK, until Ctrl-C
 	@$(BIN)/python -m tests.cluster $(STACK)
@@ -70,9 +76,10 @@ lock: ## pin and hash requirements*.in again (needs uv)
 	$(COMPILE) requirements.in --output-file requirements.txt
 	$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
 	$(COMPILE) policies/requirements.in --output-file policies/requirements.txt
+	$(COMPILE) tests/ray/requirements.in --output-file tests/ray/requirements.txt
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) $(PACK) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info llm-serving.schema.json.new
+	rm -rf $(VENV) $(PACK) $(RAY) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info llm-serving.schema.json.new
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # $(1) is an interpreter, $(2) what to do when it is too old. Every Python since 2.6 can run this.
@@ -112,6 +119,13 @@ $(PACK)/bin/python: | $(BIN)/python
 
 $(PACK_RUN): policies/requirements.txt | $(PACK)/bin/python
 	$(call install,the packages of the policy pack (about half a minute$(comma) once),$(PACK))
+
+$(RAY)/bin/python: | $(BIN)/python
+	@echo "creating $(RAY) ..." >&2
+	@$(BIN)/python -m venv --clear $(RAY)
+
+$(RAY_RUN): tests/ray/requirements.txt | $(RAY)/bin/python
+	$(call install,Ray (about a minute$(comma) once),$(RAY))
 
 comma := ,
 

@@ -20,9 +20,9 @@ _JSON = ("speculative_config", "kv_transfer_config", "compilation_config", "stru
 def details(source: WheelSource, fields: FieldReader) -> dict[str, Any]:
     """What the parser leaves to the engine: keys of JSON options with their choices, names, connectors and metrics."""
     config = source.find("class VllmConfig")
-    kinds = {key: one.fields for key, one in fields.kwargs(config, "VllmConfig").items() if one.fields}
     parallel = fields.kwargs(source.find("class ParallelConfig"), "ParallelConfig")
-    kinds["eplb_config"] = parallel["eplb_config"].fields
+    nested = {**fields.kwargs(config, "VllmConfig"), "eplb_config": parallel["eplb_config"]}
+    kinds = {key: one.fields for key, one in nested.items() if one.fields and key in _JSON}
     factory = source.text("vllm/distributed/kv_transfer/kv_connector/factory.py")
     return {
         "keys": {
@@ -31,7 +31,6 @@ def details(source: WheelSource, fields: FieldReader) -> dict[str, Any]:
                 for name, (where, node) in sorted(fields.fields(*kind.split(":")).items())
             }
             for key, kind in sorted(kinds.items())
-            if kind and key in _JSON
         },
         "names": {option: _keys(source.text(f"vllm/{file}"), name) for option, (file, name) in sorted(_NAMES.items())},
         "connectors": sorted(re.findall(r'register_connector\(\s*"(\w+)"', factory)),
@@ -41,7 +40,9 @@ def details(source: WheelSource, fields: FieldReader) -> dict[str, Any]:
 
 def _keys(text: str, name: str) -> list[str]:
     for node in ast.walk(ast.parse(text)):
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(target, ast.Name) and target.id == name and isinstance(getattr(node, "value", None), ast.Dict):
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.Dict):
+            continue
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        if isinstance(target, ast.Name) and target.id == name:
             return sorted(str(key.value) for key in node.value.keys if isinstance(key, ast.Constant))
     raise ValueError(f"no dictionary {name} in the wheel")

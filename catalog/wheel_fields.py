@@ -1,7 +1,7 @@
 """From the annotated fields of vLLM's configuration classes to arguments, as its `get_kwargs` in engine/arg_utils.py makes them."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,9 +46,11 @@ class FieldReader:
     def fields(self, module: str, name: str) -> dict[str, tuple[str, ast.AnnAssign]]:
         """Fields of a dataclass and of its bases, in order, with the module that each stands in."""
         place = self.source.resolve(module, name)
-        if place is None or not isinstance(place[1], ast.ClassDef):
+        if place is None:
             return {}
         where, node = place
+        if not isinstance(node, ast.ClassDef):
+            return {}
         found: dict[str, tuple[str, ast.AnnAssign]] = {}
         for base in reversed(node.bases):
             if isinstance(base, ast.Name):
@@ -142,7 +144,7 @@ class FieldReader:
             case _:
                 found.others += 1
 
-    def _values(self, where: str, members: list[ast.AST]) -> Iterator[Any]:
+    def _values(self, where: str, members: Sequence[ast.AST]) -> Iterator[Any]:
         for one in members:
             if isinstance(one, ast.Constant):
                 yield one.value

@@ -9,7 +9,7 @@ from typing import Any
 
 from components import efa, pods
 from components.pod_volumes import CACHE_DIR, TMP_DIR
-from components.ray_serve_config import PORT
+from components.ray_serve_config import PORT, start_timeouts
 from components.resolved import Workload
 from components.resolved_ray import RayCluster
 from components.spec import GIB, MIB, mebibytes
@@ -150,11 +150,12 @@ def _environment(given: list[dict[str, Any]], workload: Workload) -> list[dict[s
         # A file of 512 MiB and five older ones for each process by default (ray/_private/ray_constants.py).
         "RAY_ROTATION_MAX_BYTES": str(32 * MIB),
         "RAY_ROTATION_BACKUP_COUNT": "2",
-        "RAYLLM_ENGINE_START_TIMEOUT_S": str(workload.startup.budget),
     }
-    names = {one["name"] for one in given}
+    # Times that follow from the model are in the Serve configuration, where a change needs no new cluster.
+    kept = [one for one in given if one["name"] not in start_timeouts(workload) or one["name"] in workload.env]
+    names = {one["name"] for one in kept}
     added = [{"name": name, "value": value} for name, value in own.items() if name not in names]
-    return sorted([*given, *added], key=lambda one: (one["name"] == "HF_TOKEN", one["name"]))
+    return sorted([*kept, *added], key=lambda one: (one["name"] == "HF_TOKEN", one["name"]))
 
 
 def _scrape(workload: Workload) -> dict[str, Any]:

@@ -72,9 +72,16 @@ def llm_config(workload: Workload, *, alone: bool) -> dict[str, Any]:
             # All ranks of a copy on one worker pod where they fit; else as few pods as possible.
             "strategy": "STRICT_PACK" if workload.group_size == 1 else "PACK",
         },
+        "runtime_env": {"env_vars": start_timeouts(workload)},
         **({"lora_config": dict(workload.settings.lora)} if workload.settings.lora else {}),
         "deployment_config": _deployment(workload),
     }
+
+
+def start_timeouts(workload: Workload) -> dict[str, str]:
+    """How long Ray and vLLM wait for an engine, 3600 and 600 seconds by default (ray 2.60.0, llm/_internal/serve/constants.py)."""
+    names = ("RAYLLM_ENGINE_START_TIMEOUT_S", "VLLM_ENGINE_READY_TIMEOUT_S")
+    return {name: str(workload.startup.budget) for name in names if name not in workload.env}
 
 
 def bundle(workload: Workload, *, alone: bool) -> dict[str, float]:

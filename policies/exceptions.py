@@ -25,6 +25,26 @@ EXCEPTIONS = (
     ),
     Exemption(
         policy="pod-security-restricted",
+        namespace="lws-system",
+        reason="Helm makes the namespace without labels; the controller's pod keeps to the standard by the chart's values",
+    ),
+    Exemption(
+        policy="pod-security-restricted",
+        namespace="kuberay-system",
+        reason="Helm makes the namespace without labels; only the KubeRay operator runs there",
+    ),
+    Exemption(
+        policy="pod-security-restricted",
+        namespace="kserve",
+        reason="Helm makes the namespace without labels; only the KServe controllers run there",
+    ),
+    Exemption(
+        policy="pod-security-restricted",
+        namespace="cert-manager",
+        reason="Helm makes the namespace without labels; only the cert-manager controllers run there",
+    ),
+    Exemption(
+        policy="pod-security-restricted",
         namespace="gpu-operator",
         reason="the driver, toolkit and device plugin of NVIDIA's GPU Operator change the host",
     ),

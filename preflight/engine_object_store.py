@@ -25,9 +25,10 @@ def _readable(facts: Facts) -> Iterator[Finding]:
             )
         if uri is None:
             continue
-        if workload.kind not in _FETCHED_FOR_IT:
-            yield from _engine(workload, uri)
-        if workload.aws_role is None and workload.kind not in _FETCHED_FOR_IT:
+        if workload.kind in _FETCHED_FOR_IT:
+            continue  # its own rules look after the credentials
+        yield from _engine(workload, uri)
+        if workload.aws_role is None:
             yield Finding(
                 path=role,
                 message=f"the pods read {uri} without a role of their own: only a public bucket answers, because their "

@@ -1,8 +1,12 @@
 """ENG014: options in `extraArgs` that a key of the stack file, or the pod, sets already."""
 
+import json
 from collections.abc import Iterator
 
+from pydantic import ValidationError
+
 from components.engines.base import Engine
+from components.resolved import Workload
 from preflight.engine_facts import Extra, Tables, engine_path, without
 from preflight.rule import Facts, Finding, Remedy, Rule
 
@@ -26,14 +30,40 @@ def _set_twice(facts: Facts) -> Iterator[Finding]:
             if field is None or (extra.dotted and field not in engine.model_fields_set):
                 continue
             key = engine.key_name(field)
-            given = "twice" if field in engine.model_fields_set else "where memory and parallelism rules don't look"
+            twice = field in engine.model_fields_set
+            given = "twice" if twice else "where the rules for that key don't look"
             moved = (engine_path(workload, key), value)
             move = Remedy(text=f"set {key}: {_yaml(value)} instead", changes=(dropped, moved))
             yield Finding(
                 path=path,
                 message=f"{extra.name} sets the option of the key {key} {given}",
                 remedies=(*(() if extra.dotted else (move,)), Remedy(text=f"use the key {key} instead")),
+                severity="error" if twice or _counts(workload, key, value) else "warning",
             )
+
+
+def _counts(workload: Workload, key: str, value: object) -> bool:
+    """The key would change what we compute for the pod: GPUs, GPU memory, host memory or start-up."""
+    engine = workload.engine
+    given = engine.model_dump(by_alias=True, exclude_unset=True)
+    try:
+        moved = type(engine).model_validate({**given, key: value}, by_alias=True, by_name=False)
+    except ValidationError:
+        return True
+    return _computed(workload, engine) != _computed(workload, moved)
+
+
+def _computed(workload: Workload, engine: Engine) -> tuple[object, ...]:
+    shape, gpu = workload.model.architecture, workload.node_group.gpu
+    return (
+        engine.parallelism(),
+        engine.is_eager(),
+        engine.host_bytes(shape, workload.model.weights_size),
+        engine.shared_memory_bytes(),
+        engine.usable_gib(1.0),
+        engine.quantized_at_load(),
+        engine.memory(shape, gpu, None, workload.referenced) if shape and gpu else None,
+    )
 
 
 def _typed(engine: Engine, name: str, extra: Extra) -> tuple[str | None, object]:
@@ -43,22 +73,22 @@ def _typed(engine: Engine, name: str, extra: Extra) -> tuple[str | None, object]
         if positive in fields:
             if not extra.values:
                 return fields[positive], positive == name
-            value = list(extra.values) if positive == "--served-model-name" else _number(extra.values[0])
+            value = list(extra.values) if positive == "--served-model-name" else _plain(extra.values[0])
             return fields[positive], value
     return None, None
 
 
-def _number(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def _plain(text: str) -> object:
+    """A word of the command line as the stack file has it: numbers and JSON as such."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, int | float | dict | list) else text
 
 
 def _yaml(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return json.dumps(value) if isinstance(value, bool | dict | list) else str(value)
 
 
 RULES = (
@@ -67,7 +97,7 @@ RULES = (
         severity="error",
         title="extraArgs don't set what a key or the pod sets",
         why="Of two values the last on the command line wins, and probes, drain, GPU requests and memory checks know "
-        "only the other one.",
+        "only the other one. A warning where nothing that is computed for the pod depends on the option.",
         check=_set_twice,
     ),
 )

@@ -16,6 +16,8 @@ _SLEEPLESS = (
     "NixlConnector", "NixlPullConnector", "NixlPushConnector", "MoRIIOConnector", "MooncakeStoreConnector",
 )  # fmt: skip
 """Connectors with supports_sleep_mode() False in 0.33.0 (kv_connector/v1); 0.29.0 and 0.32.0 don't ask them."""
+_PEERS = ("Nixl", "Mooncake", "MoRIIO")
+"""Beginnings of the names of connectors between instances."""
 _FLAGS = 2**20
 
 
@@ -104,6 +106,15 @@ def _helpers(facts: Facts) -> Iterator[Finding]:
                     Remedy(text="remove kvOffloadingBackend: vLLM keeps the cache itself", changes=((path, None),)),
                 ),
             )
+        peers = [name for name, _ in connectors(engine.kv_transfer_config) if name.startswith(_PEERS)]
+        if peers:
+            yield Finding(
+                path=engine_path(workload, "kvTransferConfig", "kvConnector"),
+                message=f"{peers[0]} exchanges KV cache with other pods on ports of its own, and the NetworkPolicy of {workload.name} lets "
+                f"callers reach port {engine.PORT} only",
+                remedies=(Remedy(text="add a NetworkPolicy of your own that opens the ports between these pods"),),
+                severity="warning",
+            )
         backend = engine_path(workload, "dataParallelBackend")
         if engine.data_parallel_backend == "ray" and workload.kind != "RayService":
             yield Finding(
@@ -152,7 +163,7 @@ RULES = (
     Rule(
         code="ENG047",
         severity="error",
-        title="What vLLM connects to is there",
+        title="What vLLM connects to is there, and can be reached",
         why="LMCacheMPConnector falls back to tcp://localhost:5555 (config/vllm.py, _post_init_kv_transfer_config); the Ray backend "
         "looks for a running Ray cluster.",
         check=_helpers,

@@ -9,7 +9,7 @@ from catalog.vllm_details import VllmDetails, details
 from components.engines.vllm import Vllm
 from components.engines.vllm_json import JsonOption
 from components.resolved import Workload
-from preflight.engine_facts import Tables, engine_path, vllm_workloads
+from preflight.engine_facts import Tables, engine_path, vllm_workloads, without
 from preflight.rule import Facts, Finding, Remedy, Rule
 
 _NAMED = ("tool_call_parser", "reasoning_parser", "load_format")
@@ -21,10 +21,20 @@ def known_details(facts: Facts, workload: Workload) -> VllmDetails | None:
 
 
 def _keys(facts: Facts) -> Iterator[Finding]:
+    shared = Tables(facts)
     for workload, engine in vllm_workloads(facts):
         known = known_details(facts, workload)
         if known is None:
             continue
+        for extra in shared.extras(workload):
+            allowed = known.keys.get(extra.listed or "") if extra.dotted else None
+            name = extra.name.split(".")[1].rstrip("+").replace("-", "_") if extra.dotted else ""
+            if allowed is not None and name not in allowed:
+                yield Finding(
+                    path=engine_path(workload, "extraArgs", extra.index),
+                    message=f"{extra.listed} of vLLM {engine.version} has no key {name}",
+                    remedies=(Remedy(text=f"remove {extra.name} from extraArgs", changes=(without(workload, extra),)),),
+                )
         for field in type(engine).model_fields:
             value = getattr(engine, field)
             allowed = known.keys.get(engine.option_name(field))

@@ -9,6 +9,7 @@ from components.engines.vllm_speculative import (
     MtpSpeculation,
     NgramSpeculation,
     SuffixSpeculation,
+    draft_model,
 )
 from components.resolved import Workload
 from preflight.engine_facts import engine_path, vllm_workloads
@@ -140,9 +141,9 @@ def _tokens(facts: Facts) -> Iterator[Finding]:
 
 def _unknown_size(facts: Facts) -> Iterator[Finding]:
     for workload, engine in vllm_workloads(facts):
-        name = getattr(engine.speculative_config, "model", None)
-        known = workload.referenced.get(name or "")
-        if known is None or known.architecture is not None or known.weights_size is not None:
+        name = draft_model(engine.speculative_config)
+        known = workload.referenced.get(name) if name else None
+        if name is None or known is None or known.architecture is not None or known.weights_size is not None:
             continue
         yield Finding(
             path=("models", name, "id"),

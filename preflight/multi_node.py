@@ -33,7 +33,7 @@ def spans(workload: Workload) -> bool:
 def _even(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
         size, pods = workload.parallelism, workload.group_size
-        if pods == 1:
+        if pods == 1 or workload.kind != "LeaderWorkerSet":
             continue
         if size.ranks % pods:
             problem = f"{size.ranks} ranks can't be divided evenly over {pods} pods"
@@ -53,8 +53,6 @@ def _even(facts: Facts) -> Iterator[Finding]:
 def _other_pods(workload: Workload) -> Iterator[Remedy]:
     """Numbers of pods that divide the ranks and leave each no more than a node has, up to twice as many, the fewest first."""
     ranks, units = workload.parallelism.ranks, workload.node_group.units_per_node
-    if workload.kind != "LeaderWorkerSet":
-        return
     for pods in range(2, min(ranks, 2 * workload.group_size) + 1):
         if ranks % pods == 0 and ranks // pods <= units and pods != workload.group_size:
             yield setting(workload_path(workload, "size"), pods, f", each with {ranks // pods} GPUs")
@@ -74,13 +72,13 @@ def _other_stages(workload: Workload) -> Iterator[Remedy]:
 
 def _across(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
-        size, pods = workload.parallelism, workload.group_size
-        if pods == 1 or size.ranks % pods or size.ranks // pods % size.tensor == 0:
+        size, here = workload.parallelism, workload.resources.gpus
+        if workload.group_size == 1 or here * workload.group_size != size.ranks or here % size.tensor == 0:
             continue
         yield Finding(
             path=size_path(workload),
             message=(
-                f"{size_key(workload)} {size.tensor} with {size.ranks // pods} GPUs in a pod: every layer exchanges its results twice "
+                f"{size_key(workload)} {size.tensor} with {here} GPUs in a pod: every layer exchanges its results twice "
                 f"between nodes{_links(workload)}; stages of a pipeline send each token's activations once"
             ),
             remedies=tuple(_inside(workload)),
@@ -99,7 +97,7 @@ def _links(workload: Workload) -> str:
 def _inside(workload: Workload) -> Iterator[Remedy]:
     """The same ranks with tensor parallelism inside a pod and more stages."""
     now, shape, keys = workload.parallelism, workload.model.architecture, workload.engine.PARALLEL_KEYS
-    here = now.ranks // workload.group_size
+    here = workload.resources.gpus
     if "pipeline" not in keys:
         return
     for tensor in range(min(now.tensor - 1, here), 0, -1):
@@ -159,7 +157,7 @@ RULES = (
         code="PAR012",
         severity="error",
         title="The ranks of a copy are divided evenly over its pods",
-        why='All pods of a group are alike. vLLM exits with "--nnodes .. must evenly divide the total world size (..)" '
+        why='All pods of one group are alike. vLLM exits with "--nnodes .. must evenly divide the total world size (..)" '
         "(engine/arg_utils.py), and a data-parallel engine either has whole nodes or shares one with whole others "
         "(config/parallel.py, nnodes_within_dp).",
         check=_even,

@@ -18,7 +18,7 @@ def _world_size(facts: Facts) -> Iterator[Finding]:
             unit = "GPUs" if node.sharing is None else "GPU shares"
             group = f", divided by {workload.group_size} pods" if workload.group_size > 1 else ""
             yield Finding(
-                path=_largest(workload) if workload.group_size == 1 else workload_path(workload, "size"),
+                path=workload_path(workload, "size") if _gives_pods(workload) else _largest(workload),
                 message=(
                     f"a pod needs {workload.resources.gpus} GPUs (tensor {size.tensor} x pipeline {size.pipeline} x data "
                     f"{size.data}{group}) and a node of {node.name} has {node.units_per_node} {unit}: the pod would stay Pending"
@@ -44,9 +44,14 @@ def _world_size(facts: Facts) -> Iterator[Finding]:
 
 def _more_pods(workload: Workload) -> Iterator[Remedy]:
     """As many pods as the ranks need nodes, where the stack file gives fewer."""
-    if workload.group_size > 1:
+    if _gives_pods(workload):
         path = workload_path(workload, "size")
         yield Remedy(text="remove size: it follows from the ranks and the nodes", changes=((path, None),))
+
+
+def _gives_pods(workload: Workload) -> bool:
+    """The stack file says how many pods a copy has: without `size` they are enough."""
+    return workload.kind == "LeaderWorkerSet"
 
 
 def _largest(workload: Workload) -> Path:

@@ -4,6 +4,7 @@ Usage: up.py STACK [ARGUMENT...]; the arguments go to `pulumi up`. Exit codes: t
 2 for a stack without a file.
 """
 
+import importlib.metadata
 import os
 import shutil
 import socket
@@ -31,7 +32,9 @@ def main(arguments: list[str]) -> int:
         os.environ["PATH"] = os.pathsep.join([str(Path(cli).parent), os.environ.get("PATH", "")])
     # Asks for a login where there is none, and says whose backend it is.
     if code := subprocess.run([cli, "whoami", "--verbose"]).returncode:
-        return _refuse(code, "no backend: log in with `pulumi login`, or `pulumi login --local` to keep the state on this machine")
+        return _refuse(
+            code, "no backend: log in with `pulumi login`, or `pulumi login --local` to keep the state on this machine"
+        )
     shown = subprocess.run([cli, "stack", "--stack", stack, "--show-name"], capture_output=True, text=True)
     if shown.returncode and _NO_STACK in shown.stderr:
         _say(f"this backend has no stack {stack} yet: creating it with `pulumi stack init {stack}`")
@@ -44,8 +47,6 @@ def main(arguments: list[str]) -> int:
 def _installed() -> str | None:
     """Path of a CLI of the SDK's version in Pulumi's own folder, downloaded first where it isn't there."""
     from pulumi.automation import PulumiCommand
-
-    import importlib.metadata
 
     version = importlib.metadata.version("pulumi")
     root = Path.home() / ".pulumi" / "versions" / version

@@ -18,7 +18,7 @@ from stacks.shape import Spot, Type, follow, hints, is_spec, naming_key
 from stacks.words import expected
 
 _LONGEST_LIST = 30
-_OWN_WORDS = frozenset({"quantity", "sharing", "sizes", "disk", "gp3", "lustre", "model", "peer", "hardware"})
+_OWN_WORDS = frozenset({"quantity", "sharing", "sizes", "disk", "gp3", "lustre", "model", "peer", "hardware", "ray"})
 """Types of the errors that our own validators raise, whose messages are written for people."""
 
 

@@ -21,9 +21,10 @@ class LeaderWorkerSetOperator(OperatorSpec):
     """Namespace of the controller, created by the chart release."""
 
     def operator(self, name: str) -> Operator:
-        """The chart, whose controller webhooks have certificates of their own making: cert-manager isn't needed."""
+        """The chart; its webhooks have certificates of their own making, so cert-manager isn't needed, and its pod keeps to "restricted"."""
         values = {
-            "image": {"manager": {"repository": self.image, "tag": f"v{self.version}", "pullPolicy": "IfNotPresent"}}
+            "image": {"manager": {"repository": self.image, "tag": f"v{self.version}", "pullPolicy": "IfNotPresent"}},
+            "podSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         }
         chart = Chart(
             name="lws",

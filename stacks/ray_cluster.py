@@ -49,9 +49,9 @@ class Toleration(Spec):
     @model_validator(mode="after")
     def _consistent(self) -> "Toleration":
         if self.operator == "Exists" and self.value is not None:
-            raise PydanticCustomError("toleration", "operator Exists takes no value")
+            raise PydanticCustomError("ray", "operator Exists takes no value")
         if self.operator == "Equal" and self.key is None:
-            raise PydanticCustomError("toleration", "operator Equal needs a key")
+            raise PydanticCustomError("ray", "operator Equal needs a key")
         return self
 
 

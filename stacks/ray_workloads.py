@@ -30,7 +30,7 @@ class RayAutoscaling(Spec):
     def _ordered(self) -> "RayAutoscaling":
         if self.max_replicas < self.min_replicas:
             raise PydanticCustomError(
-                "autoscaling",
+                "ray",
                 "maxReplicas {most} is below minReplicas {least}",
                 {"most": self.max_replicas, "least": self.min_replicas},
             )
@@ -93,7 +93,7 @@ class RayServiceWorkload(RayModelKeys):
             raise PydanticCustomError("ray", "with rayService, servicePort and metrics are those of the service's own workload")
         if self.autoscaling and not self.autoscaling.min_replicas <= self.replicas <= self.autoscaling.max_replicas:
             raise PydanticCustomError(
-                "autoscaling",
+                "ray",
                 "replicas {replicas}, the copies at the start, must be from minReplicas {least} to maxReplicas {most}",
                 {
                     "replicas": self.replicas,

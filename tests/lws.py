@@ -32,6 +32,38 @@ def group(found: Object, index: int, *, topology: dict[str, str] | None = None) 
     return [leader, *workers]
 
 
+def stateful_sets(found: Object) -> list[Object]:
+    """The StatefulSet of the leaders, and one of workers for each group, as far as Kubernetes' own controllers look at them."""
+    name, size = found["metadata"]["name"], found["spec"]["leaderWorkerTemplate"]["size"]
+    every = [(name, 0, found["spec"]["replicas"], group(found, 0)[0])]
+    every += [(f"{name}-{index}", 1, size - 1, group(found, index)[1]) for index in range(found["spec"]["replicas"])]
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": {"name": own, "namespace": found["metadata"]["namespace"]},
+            "spec": {
+                "replicas": count,
+                "serviceName": own,
+                "podManagementPolicy": "Parallel",
+                **({"ordinals": {"start": first}} if first else {}),
+                "selector": {"matchLabels": {"example.com/set": own}},
+                "template": {
+                    "metadata": {"labels": {**_template_labels(pod), "example.com/set": own}},
+                    "spec": {key: value for key, value in pod["spec"].items() if key not in ("hostname", "subdomain")},
+                },
+            },
+        }
+        for own, first, count, pod in every
+    ]
+
+
+def _template_labels(pod: Object) -> dict[str, str]:
+    """Without what is a single pod's."""
+    own = ("statefulset.kubernetes.io/", "apps.kubernetes.io/", f"{PREFIX}/group-", f"{PREFIX}/worker-index")
+    return {key: value for key, value in pod["metadata"]["labels"].items() if not key.startswith(own)}
+
+
 def services(found: Object) -> list[Object]:
     """The headless Services."""
     name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]

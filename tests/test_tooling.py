@@ -314,6 +314,8 @@ def test_the_version_check_of_the_makefile_runs_and_names_the_remedy(checkout: C
     [
         ("preview", ".venv/bin/llm-serving plan dev"),
         ("preview STACK=prod", ".venv/bin/llm-serving plan prod"),
+        ("up STACK=prod ARGS=--diff", ".venv/bin/python scripts/up.py prod --diff"),
+        ("test-engine", "LLM_SERVING_REQUIRE_ENGINE=1 .venv/bin/python -m pytest -m engine"),
         ("check", ".venv/bin/ty check"),
         ("test", ".venv/bin/python -m pytest"),
         ("golden", ".venv/bin/python -m pytest --update-golden"),

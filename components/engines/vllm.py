@@ -109,7 +109,7 @@ class Vllm(VllmOptions, Engine):
         if field == "chat_template" and _is_template(value):
             value = f"{launch.files_dir}/{CHAT_TEMPLATE}"
         if field == "lora_modules":
-            return Argument(option=option, values=tuple(text(one.content(launch)) for one in value), key=key)
+            return Argument(option=option, values=tuple(text(plain(one, launch)) for one in value), key=key)
         if isinstance(value, JsonOption | dict):
             value = text(plain(value, launch))
         return Argument(option=option, values=() if value is True else (str(value),), key=key)

@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-from pydantic import BaseModel
-
 from components.engines.base import Launch
 from components.spec import Spec
 
@@ -25,8 +23,6 @@ def plain(value: Any, launch: Launch) -> Any:
     """A value of an option as JSON has it."""
     if isinstance(value, JsonOption):
         return value.content(launch)
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_unset=True)
     if isinstance(value, list | tuple):
         return [plain(one, launch) for one in value]
     return value

@@ -16,17 +16,22 @@ _POSITIVE = Annotated[int, Field(ge=1)]
 _SHARE = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Speculative(JsonOption):
+class _Common(JsonOption):
     """What every method takes."""
 
-    num_speculative_tokens: _POSITIVE
-    """Tokens that are proposed in one step."""
     rejection_sample_method: Literal["standard", "block", "fly"] | None = None
     """How proposed tokens are accepted. standard and block keep the model's distribution; fly (0.33) doesn't."""
     num_speculative_tokens_per_batch_size: (
         list[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=3, max_length=3)]] | None
     ) = None
     """Other numbers of proposed tokens by batch size: first size, last size, tokens."""
+
+
+class _Speculative(_Common):
+    """What every method takes that needs a number of tokens."""
+
+    num_speculative_tokens: _POSITIVE
+    """Tokens that are proposed in one step."""
 
 
 class NgramSpeculation(_Speculative):
@@ -40,12 +45,12 @@ class NgramSpeculation(_Speculative):
     """Shortest run of tokens to look for."""
 
 
-class SuffixSpeculation(_Speculative):
+class SuffixSpeculation(_Common):
     """Proposes from a suffix tree of earlier answers (Arctic Inference, which the image must have): no weights."""
 
     method: Literal["suffix"]
     """Suffix decoding."""
-    num_speculative_tokens: _POSITIVE | None = None  # type: ignore[assignment]
+    num_speculative_tokens: _POSITIVE | None = None
     """Most tokens that are proposed in one step; suffixDecodingMaxTreeDepth when left out."""
     suffix_decoding_max_tree_depth: _POSITIVE | None = None
     """Depth of the trees, in tokens; 24 when left out."""

@@ -28,16 +28,15 @@ def kubernetes_version() -> str:
     return found[1]
 
 
+def is_built() -> bool:
+    """Whether `binary` answers at once. Raises Unavailable."""
+    return _path().exists()
+
+
 def binary() -> Path:
     """Path of the binary, built first where the cache lacks it. Raises Unavailable."""
-    if shutil.which("go") is None:
-        raise Unavailable("Go is not on PATH: install the version that tests/cluster/control-plane/go.mod names")
-    try:
-        environment = _go("env", "GOVERSION", "GOOS", "GOARCH", timeout=300)
-    except subprocess.SubprocessError as error:
-        raise Unavailable(f"`go env` failed: {_reason(error)}") from None
-    folder = _cache() / _key(environment)
-    path = folder / "control-plane"
+    path = _path()
+    folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         # Another session may be building the same.
@@ -49,6 +48,16 @@ def binary() -> Path:
             except subprocess.SubprocessError as error:
                 raise Unavailable(f"`go build` of tests/cluster/control-plane failed: {_reason(error)}") from None
     return path
+
+
+def _path() -> Path:
+    if shutil.which("go") is None:
+        raise Unavailable("Go is not on PATH: install the version that tests/cluster/control-plane/go.mod names")
+    try:
+        environment = _go("env", "GOVERSION", "GOOS", "GOARCH", timeout=300)
+    except subprocess.SubprocessError as error:
+        raise Unavailable(f"`go env` failed: {_reason(error)}") from None
+    return _cache() / _key(environment) / "control-plane"
 
 
 def _build(path: Path) -> None:

@@ -12,7 +12,7 @@ from stacks.loader import load_file
 from stacks.resolve import resolve
 from tests import lws
 from tests.cluster import crds
-from tests.cluster.client import Client, Object, wait
+from tests.cluster.client import ApiError, Client, Object, wait
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.nodes import group_nodes
 from tests.cluster.objects import ROOT, Program, a_program, file_program, of_kind
@@ -122,7 +122,7 @@ def test_the_pods_of_a_group_are_refused_where_they_would_break_restricted(
     found = started(stack_of(group(replicas=1)))
     (pod, *_) = lws.pods(found)
     pod["spec"]["containers"][0]["securityContext"]["capabilities"]["add"] = ["IPC_LOCK"]
-    with pytest.raises(Exception, match="unrestricted capabilities"):
+    with pytest.raises(ApiError, match="unrestricted capabilities"):
         cluster.client.create(pod)
 
 
@@ -174,6 +174,36 @@ def test_a_surging_group_waits_for_nodes_exactly_where_preflight_says_so(
     surging["spec"]["replicas"] = 3
     nodes = created(cluster.client, lws.pods(surging))
     assert list(nodes.values()).count(None) == 1
+
+
+def test_an_eviction_ends_one_group_and_no_other_pod_may_go_until_it_is_back(
+    started: Callable[[Program], Object], cluster: ControlPlane
+) -> None:
+    found = started(stack_of(group(nodes={"maxSize": 4})))
+    client, namespace = cluster.client, found["metadata"]["namespace"]
+    sets = lws.stateful_sets(found)
+
+    def budget() -> Object:
+        return client.get("policy/v1", "PodDisruptionBudget", "chat", namespace)["status"]
+
+    def evict(name: str) -> None:
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
+        client.request("POST", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", body)
+
+    try:
+        cluster.apply(sets)
+        wait("four pods to be ready", lambda: budget()["currentHealthy"] == 4)
+        assert (budget()["expectedPods"], budget()["disruptionsAllowed"]) == (4, 1)
+        # Nothing takes the pods' place.
+        for index in range(4):
+            client.patch("v1", "Node", f"gpu-{index}", None, {"spec": {"unschedulable": True}})
+        evict("chat-1-1")
+        for name in ("chat-0", "chat-0-1", "chat-1"):
+            with pytest.raises(ApiError, match="disruption budget"):
+                evict(name)
+    finally:
+        for one in sets:
+            client.delete("apps/v1", "StatefulSet", one["metadata"]["name"], namespace)
 
 
 def test_an_exclusive_topology_gives_each_group_a_zone_of_its_own(

@@ -6,13 +6,15 @@ import requests
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.nodes import stack_nodes
 from tests.cluster.objects import ROOT, file_program
+from tests.cluster.required import control_plane_binary
 from tests.cluster.state import wait_for
 
 pytestmark = pytest.mark.cluster
 
 
 def test_a_second_apply_converges_after_the_api_server_was_killed() -> None:
-    program = file_program(ROOT / "Pulumi.prod.yaml")
+    control_plane_binary()
+    program = file_program(ROOT / "Pulumi.dev.yaml")
     half = len(program.objects) // 2
     with ControlPlane(nodes=stack_nodes(program.stack)) as cluster:
         before = cluster.processes

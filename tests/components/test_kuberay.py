@@ -194,6 +194,7 @@ def test_the_object_store_is_a_part_of_dev_shm_and_of_the_memory() -> None:
 
 
 def test_the_serve_configuration_has_the_model_where_the_pods_mount_it() -> None:
+    seconds = str(shape("spanning")[0].startup.budget)
     assert serve(shape("spanning")) == {
         "proxy_location": "EveryNode",
         "http_options": {"host": "0.0.0.0", "port": 8000},
@@ -214,6 +215,12 @@ def test_the_serve_configuration_has_the_model_where_the_pods_mount_it() -> None
                             },
                             "accelerator_type": "H100",
                             "placement_group_config": {"bundle_per_worker": {"GPU": 1}, "strategy": "PACK"},
+                            "runtime_env": {
+                                "env_vars": {
+                                    "RAYLLM_ENGINE_START_TIMEOUT_S": seconds,
+                                    "VLLM_ENGINE_READY_TIMEOUT_S": seconds,
+                                }
+                            },
                             "deployment_config": {"num_replicas": 1, "graceful_shutdown_timeout_s": 45},
                         }
                     ],
@@ -295,6 +302,14 @@ def test_typed_options_become_engine_arguments_of_that_vllm_release() -> None:
     assert arguments["compilation_config"] == {"cudagraph_mode": "NONE"}
     assert arguments["speculative_config"] == {"method": "ngram", "num_speculative_tokens": 3}
     assert not arguments.keys() & (RAY_DECIDES.keys() - {"tensor_parallel_size", "pipeline_parallel_size", "revision"})
+
+
+@pytest.mark.parametrize("change", [{"enforceEager": True}, {"maxNumSeqs": 4}, {"kvCacheDtype": "fp8"}])
+def test_engine_options_change_the_serve_configuration_and_not_the_pods(change: dict[str, Any]) -> None:
+    """KubeRay takes the one in place, and makes a new cluster for the other."""
+    before, after = (ray_service_spec(models(engine=one)) for one in ({}, change))
+    assert before["serveConfigV2"] != after["serveConfigV2"]
+    assert before["rayClusterConfig"] == after["rayClusterConfig"]
 
 
 def test_a_model_that_is_downloaded_keeps_its_revision_and_its_token() -> None:

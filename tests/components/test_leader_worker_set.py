@@ -13,6 +13,7 @@ from components.pods import pod_template
 from components.resolved import Workload
 from preview.registered import Registered
 from preview.run import Run, run
+from stacks.resolve_pods import least_shm
 from tests import crds, lws
 from tests.components.test_model_deployment import DNS, LABELS, METADATA, SELECTOR
 from tests.preflight.case import stack
@@ -292,3 +293,46 @@ def test_the_definition_finds_a_misspelt_field_at_any_depth() -> None:
     said = " ".join(crds.errors(found))
     assert "nodeSelectors" in said
     assert "Later" in said
+
+
+def test_shared_memory_holds_the_queues_of_the_pods_own_ranks() -> None:
+    ours = workload()
+    alone = stack({"workloads": {"chat": {"engine": {"tensorParallelSize": 8}}}}).workloads["chat"]
+    assert least_shm(ours.parallelism, ours.group_size) == least_shm(alone.parallelism)
+    assert ours.resources.shm == alone.resources.shm
+
+
+def test_pods_of_a_group_ask_for_their_share_of_the_nodes_adapters_and_huge_pages() -> None:
+    def limits(pods: int, efa: bool = True, **engine: Any) -> dict[str, str]:
+        patch = {
+            "platform": {"leaderWorkerSet": {}, "efaDevicePlugin": {}},
+            "nodeGroups": {"gpu": {"maxSize": 4, "efa": efa}},
+            "workloads": {"chat": {"kind": "LeaderWorkerSet", "size": pods, "engine": engine}},
+        }
+        template = leader_worker_set_spec(stack(patch).workloads["chat"])["leaderWorkerTemplate"]["workerTemplate"]
+        (container,) = template["spec"]["containers"]
+        resources = container["resources"]
+        # Kubernetes wants equal requests and limits of extended resources and huge pages.
+        assert {key: resources["requests"][key] for key in resources["limits"]} == resources["limits"]
+        names = {one["name"] for one in container["env"]}
+        assert ({"FI_PROVIDER", "FI_EFA_USE_DEVICE_RDMA"} <= names) is ("vpc.amazonaws.com/efa" in resources["limits"])
+        return {key: value for key, value in resources["limits"].items() if key.endswith(("efa", "2Mi"))}
+
+    whole = {"vpc.amazonaws.com/efa": "32", "hugepages-2Mi": "10240Mi"}
+    assert limits(2, tensorParallelSize=8, pipelineParallelSize=2) == whole
+    assert limits(2, tensorParallelSize=4, pipelineParallelSize=2) == {
+        "vpc.amazonaws.com/efa": "16",
+        "hugepages-2Mi": "5120Mi",
+    }
+    assert limits(1, tensorParallelSize=8) == {}
+    assert limits(2, efa=False, tensorParallelSize=8, pipelineParallelSize=2) == {}
+
+
+def test_the_controller_is_one_release_and_an_adopted_one_is_none() -> None:
+    platform = {"leaderWorkerSet": {}, "efaDevicePlugin": {"install": False}}
+    operators = stack({"platform": platform}).operators
+    (chart,) = operators["leaderWorkerSet"].charts
+    assert (chart.repository, chart.chart, chart.version) == ("oci://registry.k8s.io/lws/charts", "lws", "0.10.0")
+    # The chart of the repository has `main` as the image's tag.
+    assert chart.values["image"]["manager"]["tag"] == "v0.10.0"
+    assert operators["efaDevicePlugin"].charts == ()

@@ -43,8 +43,9 @@ class BoundedCommand(PulumiCommand):
                 words = f"pulumi {' '.join(args)} is not done after {SECONDS} s"
                 raise TimeoutError(f"{words}\n{stdout}\n{stderr}") from None
         for text, callback in ((stdout, on_output), (stderr, on_error)):
-            for line in text.splitlines() if callback else ():
-                callback(line)
+            if callback:
+                for line in text.splitlines():
+                    callback(line)
         result = CommandResult(stdout=stdout, stderr=stderr, code=process.returncode)
         if process.returncode:
             raise create_command_error(result)

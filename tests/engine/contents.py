@@ -22,7 +22,10 @@ def contents(client: Client) -> dict[str, dict[str, Any]]:
 
 
 def _kinds(client: Client) -> Iterator[tuple[str, str]]:
-    roots = ["/api/v1", *(f"/apis/{one['preferredVersion']['groupVersion']}" for one in client.request("GET", "/apis")["groups"])]
+    roots = [
+        "/api/v1",
+        *(f"/apis/{one['preferredVersion']['groupVersion']}" for one in client.request("GET", "/apis")["groups"]),
+    ]
     for root in roots:
         for one in client.request("GET", root)["resources"]:
             if {"list", "delete"} <= set(one["verbs"]) and one["kind"] not in _PASSING:

@@ -56,6 +56,11 @@ def previewed(step: StepEventMetadata) -> dict[str, Any]:
     }
 
 
+def seconds(duration: str) -> float:
+    """A Go duration of whole minutes or seconds, as the program writes them."""
+    return float(duration[:-1]) * {"s": 1, "m": 60}[duration[-1]]
+
+
 def _marked(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _marked(item) for key, item in sorted(value.items())}

@@ -1,5 +1,6 @@
 """The project as the engine meets it: a copy of the committed files in a folder of its own, with a backend beside it."""
 
+import json
 import os
 import re
 import shutil
@@ -88,9 +89,16 @@ class Project:
         """`pulumi destroy --preview-only`. Raises automation.CommandError."""
         return self._run(self.stack.preview_destroy, **options)
 
+    def exported(self) -> str:
+        """What `pulumi stack export` prints. The Automation API's own export decrypts the secrets."""
+        workspace = self.stack.workspace
+        environment = {**workspace.env_vars, "PULUMI_HOME": workspace.pulumi_home or ""}
+        command = ["stack", "export", "--stack", self.stack.name]
+        return workspace.pulumi_command.run(command, str(self.folder), environment).stdout
+
     def resources(self) -> list[dict[str, Any]]:
         """The resources in the state, secrets encrypted."""
-        return self.stack.export_stack().deployment.get("resources") or []
+        return json.loads(self.exported())["deployment"].get("resources") or []
 
     def _run(self, operation: Callable[..., Any], **options: Any) -> Run:
         events: list[EngineEvent] = []

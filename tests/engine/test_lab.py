@@ -29,7 +29,7 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab(cluster: ControlPlane, new_project: Callable[..., Project]) -> Iterator[Lab]:
+def lab(cluster: ControlPlane, new_project: Callable[..., Project]) -> Lab:
     from pulumi.automation import ConfigValue
 
     from tests.engine.contents import contents
@@ -39,7 +39,7 @@ def lab(cluster: ControlPlane, new_project: Callable[..., Project]) -> Iterator[
     project = new_project(STACK, cluster.kubeconfig, lab_stack())
     project.stack.set_config("llm-serving:hfToken", ConfigValue(TOKEN, secret=True))
     before = contents(cluster.client)
-    yield Lab(project=project, run=project.up(), before=before)
+    return Lab(project=project, run=project.up(), before=before)
 
 
 def test_the_token_reaches_the_cluster(lab: Lab, cluster: ControlPlane) -> None:
@@ -64,7 +64,7 @@ def test_the_state_has_the_token_only_encrypted(lab: Lab) -> None:
     # The provider hands the text on as `data`.
     assert secret["inputs"]["data"].keys() == secret["outputs"]["data"].keys() >= {"ciphertext"}
     texts = {str(path): path.read_bytes() for path in _files(lab.project)}
-    texts["the exported state"] = json.dumps(lab.project.stack.export_stack().deployment).encode()
+    texts["the exported state"] = lab.project.exported().encode()
     # The search finds what is there.
     assert [name for name, text in texts.items() if b"hugging-face-token" in text]
     assert [name for name, text in texts.items() if any(form in text for form in _forms())] == []
@@ -72,9 +72,30 @@ def test_the_state_has_the_token_only_encrypted(lab: Lab) -> None:
 
 def test_the_token_is_not_printed(lab: Lab) -> None:
     said = [lab.run.text, repr(lab.run.diagnostics)]
-    said += [json.dumps([step.new.inputs, step.new.outputs]) for steps in lab.run.steps.values() for step in steps if step.new]
+    said += [
+        json.dumps([step.new.inputs, step.new.outputs])
+        for steps in lab.run.steps.values()
+        for step in steps
+        if step.new
+    ]
     assert any("hugging-face-token" in text for text in said)
     assert not [text for text in said if any(form.decode() in text for form in _forms())]
+
+
+def test_the_state_has_the_dependencies_and_timeouts_that_the_preview_shows(lab: Lab) -> None:
+    from tests.engine.parity import in_process, seconds
+
+    state = {one["urn"]: one for one in lab.project.resources()}
+    mine = in_process(lab.project).resources
+    assert any(one.dependencies for one in mine)
+    assert any(one.custom_timeouts for one in mine)
+    for one in mine:
+        found = state[one.urn]
+        assert set(one.dependencies) == set(found.get("dependencies") or []), one.urn
+        assert one.protect == found.get("protect", False), one.urn
+        given = {key: seconds(value) for key, value in one.custom_timeouts.items()}
+        kept = found.get("customTimeouts") or {}
+        assert given == {key: value for key, value in kept.items() if value}, one.urn
 
 
 def test_a_second_up_with_a_secret_and_a_finished_job_has_nothing_to_do(lab: Lab) -> None:
@@ -88,7 +109,7 @@ def test_destroy_says_at_its_preview_that_the_claim_is_protected(lab: Lab, clust
     from tests.engine.lab import CLAIM
 
     before = contents(cluster.client)
-    with pytest.raises(CommandError, match=f"{CLAIM}.* protect"):
+    with pytest.raises(CommandError, match=rf"(?s)PersistentVolumeClaim::{CLAIM}.{{,80}}protect"):
         lab.project.preview_destroy()
     assert _uids(contents(cluster.client)) == _uids(before)
 
@@ -103,7 +124,7 @@ def test_destroy_without_a_preview_stops_at_the_protected_claim(lab: Lab, cluste
     kept = [name for name in before if name.split()[0] == "PersistentVolume"]
     assert kept
     kept += [f"PersistentVolumeClaim {NAMESPACE}/{CLAIM}", f"Namespace /{NAMESPACE}"]
-    with pytest.raises(CommandError, match=f"{CLAIM}.* protect"):
+    with pytest.raises(CommandError, match=rf"(?s)PersistentVolumeClaim::{CLAIM}.{{,80}}protect"):
         lab.project.destroy()
     after = _uids(contents(cluster.client))
     assert {name: after.get(name) for name in kept} == {name: before[name] for name in kept}

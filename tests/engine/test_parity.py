@@ -41,6 +41,7 @@ def test_both_have_the_same_resources(both: Both) -> None:
 
 
 def test_types_parents_providers_and_inputs_are_the_same(both: Both) -> None:
+    from preview.values import walk
     from tests.engine.parity import previewed, registered
 
     mine, engines = both
@@ -51,4 +52,5 @@ def test_types_parents_providers_and_inputs_are_the_same(both: Both) -> None:
         if one.is_provider:
             # Which plugin it is, as the engine notes it.
             found["inputs"] = {key: value for key, value in found["inputs"].items() if key not in ADDED}
-        assert expected == found, one.urn
+        # Path by path, so that a difference is readable.
+        assert dict(walk(expected)) == dict(walk(found)), one.urn

@@ -145,9 +145,11 @@ def test_a_preview_with_a_kubeconfig_that_is_not_known_yet_shows_the_stack(proje
     preview = project.preview()
     (provider,) = [step for urn, (step,) in preview.steps.items() if "pulumi:providers:kubernetes::" in urn]
     assert provider.new
+    assert provider.new.inputs
     assert provider.new.inputs["kubeconfig"] == UNKNOWN_SENTINEL
     assert {one.urn for one in in_process(project).resources} <= preview.steps.keys()
     assert "Traceback" not in preview.text
     (deployment,) = [step for urn, (step,) in preview.steps.items() if ":Deployment::" in urn]
     assert deployment.new
+    assert deployment.new.inputs
     assert deployment.new.inputs["spec"]["replicas"] == 1

@@ -64,6 +64,13 @@ CASES = [
         passes=guess(method="ngram", rejectionSampleMethod="fly"),
     ),
     Case(
+        code="ENG030",
+        breaks={"workloads": engine(extraArgs=["--compilation-config.modus=3"])},
+        says=("--compilation-config of vLLM 0.33.0 has no key modus",),
+        remedy="remove --compilation-config.modus from extraArgs",
+        passes={"workloads": engine(extraArgs=["-cc.mode=3", "--compilation_config.custom_ops+", "none"])},
+    ),
+    Case(
         code="ENG031",
         breaks={"workloads": engine(toolCallParser="hermess")},
         says=("no toolCallParser hermess", "llama3_json"),
@@ -422,6 +429,20 @@ CASES = [
         says=("Ray cluster",),
         remedy="remove dataParallelBackend",
         passes={"workloads": engine(dataParallelSize=2, dataParallelBackend="mp")},
+    ),
+    Case(
+        code="ENG047",
+        breaks={"workloads": engine(kvTransferConfig={"kvConnector": "NixlConnector", "kvRole": "kv_producer"})},
+        says=("ports of its own", "8000"),
+        passes={
+            "workloads": engine(
+                kvTransferConfig={
+                    "kvConnector": "LMCacheConnectorV1",
+                    "kvRole": "kv_both",
+                    "kvConnectorExtraConfig": {"lmcache.max_local_cpu_size": 5},
+                }
+            )
+        },
     ),
     Case(
         code="ENG048",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.preflight.case import Case
-from tests.preflight.cases_memory import engine
+from tests.preflight.cases_memory import engine, model
 
 OPERATOR = {"leaderWorkerSet": {}}
 
@@ -166,6 +166,21 @@ CASES = [
         says=("16 GPUs", "has 8"),
         passes=group(),
     ),
+    Case(  # too large for a node whatever the sizes
+        code="PAR003",
+        breaks={
+            "models": model("meta-llama/Llama-3.1-405B-Instruct"),
+            "nodeGroups": {"gpu": {"maxSize": 4}},
+            "volumes": {"weights": {"size": "1000Gi"}},
+            "workloads": engine(tensorParallelSize=8, pipelineParallelSize=2),
+        },
+        says=("16 GPUs",),
+        remedy="set kind: LeaderWorkerSet, whose copies span nodes (and platform.leaderWorkerSet: {})",
+        passes={
+            **group(),
+            "models": model("meta-llama/Llama-3.1-405B-Instruct"),
+        },
+    ),
     Case(
         code="PAR003",
         breaks=group({"pipelineParallelSize": 4}, size=2),
@@ -219,6 +234,13 @@ CASES = [
         breaks=group(nodes={"zones": None}),
         says=("zones of gpu are not given",),
         passes={"nodeGroups": {"gpu": {"zones": ["us-east-1a", "us-east-1b"]}}},
+    ),
+    Case(  # 8B parameters on 16 H100
+        code="PAR015",
+        breaks=group(),
+        says=("one node of gpu holds a copy", "with 8 GPUs", "2 nodes"),
+        remedy="set kind: Deployment, tensorParallelSize: 8, pipelineParallelSize: 1, replicas: 4",
+        passes={**group(), "models": model("meta-llama/Llama-3.1-405B-Instruct")},
     ),
     Case(
         code="EFA001",

@@ -101,7 +101,9 @@ def test_a_misspelt_stack_creates_nothing(up: Up, folder: Path, stack: str) -> N
     add_cli(folder / "bin")
     run = up(stack)
     assert run.returncode == 2
-    assert run.stderr == f"make up: STACK={stack}: there is no Pulumi.deb.yaml; the stack files here are Pulumi.dev.yaml\n"
+    assert (
+        run.stderr == f"make up: STACK={stack}: there is no Pulumi.deb.yaml; the stack files here are Pulumi.dev.yaml\n"
+    )
     assert calls(folder) == []
 
 

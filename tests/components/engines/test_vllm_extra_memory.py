@@ -71,7 +71,7 @@ def test_a_draft_of_unknown_size_is_said_to_be_one() -> None:
 
 
 def test_prediction_layers_come_out_of_the_checkpoint() -> None:
-    options = {"gpu": "B200", "tensorParallelSize": 8}
+    options: dict[str, Any] = {"gpu": "B200", "tensorParallelSize": 8}
     plain, guessed = memory(DEEPSEEK, **options), memory(DEEPSEEK, **options, **guess("mtp"))
     # One layer of 61, with 256 experts in FP8 and a projection: 11.5e9 parameters of the 14e9 that the repository lists for the module
     # (its embedding and output layer are shared), over 8 GPUs.
@@ -103,7 +103,7 @@ def test_lora_slots_grow_with_rank_and_slots_and_shrink_with_sharding() -> None:
 
 
 def test_decode_context_parallelism_shares_the_cache_of_a_sequence() -> None:
-    options = {"gpu": "B200", "tensorParallelSize": 8}
+    options: dict[str, Any] = {"gpu": "B200", "tensorParallelSize": 8}
     plain, shared = memory(DEEPSEEK, **options), memory(DEEPSEEK, **options, decodeContextParallelSize=8)
     assert shared.kv_bytes_per_token == -(-plain.kv_bytes_per_token // 8)
     assert shared.max_concurrency == pytest.approx(8 * plain.max_concurrency, rel=0.02)
@@ -155,7 +155,7 @@ def test_connectors_take_host_memory(connector: str, extra: dict, expected: tupl
     """Four workers in each of two engines."""
     config = KvTransferConfig(kv_connector=connector, kv_connector_extra_config=extra)
     assert host_bytes(config, workers=4, engines=2) == expected
-    child = {"kv_connector": connector, "kv_role": "kv_both", "kv_connector_extra_config": extra}
+    child: Any = {"kv_connector": connector, "kv_role": "kv_both", "kv_connector_extra_config": extra}
     nested = KvTransferConfig(kv_connector="MultiConnector", kv_connector_extra_config={"connectors": [child]})
     assert host_bytes(nested, workers=4, engines=2) == expected
 
