@@ -17,8 +17,6 @@ from components.spec import Manifest
 
 CONTAINER = "kserve-container"
 """The name by which KServe finds the model server's container."""
-PREDICTOR_SUFFIX = "-predictor"
-"""KServe's Deployment and Service have the service's name with this behind it."""
 _RUNTIME_KEYS = (
     "name",
     "image",
@@ -42,7 +40,7 @@ def storage_uri(workload: Workload) -> str:
 
 def runtime_spec(workload: Workload) -> Manifest:
     """Spec of the ServingRuntime that the workload's engine, version and image need."""
-    container = _pod(workload)["containers"][0]
+    container = pod_spec(workload, Role(container=CONTAINER))["containers"][0]
     return {
         "supportedModelFormats": [{"name": workload.engine.name, "version": "1", "autoSelect": False}],
         "containers": [{key: container[key] for key in _RUNTIME_KEYS if key in container}],
@@ -51,7 +49,7 @@ def runtime_spec(workload: Workload) -> Manifest:
 
 def inference_service_spec(workload: Workload) -> Manifest:
     """Spec of the InferenceService."""
-    pod = _pod(workload)
+    pod = pod_spec(workload, Role(container=CONTAINER))
     container = pod.pop("containers")[0]
     settings: InferenceServiceSettings = workload.settings
     template = pods.pod_template(workload)["metadata"]
@@ -113,12 +111,19 @@ def ready_timeout(workload: Workload) -> int:
     return workload.startup.rollout_timeout + rounds * copies
 
 
-def _pod(workload: Workload) -> dict[str, Any]:
-    """The pod without what KServe adds: it mounts the weights itself, and its own init container downloads them."""
+def pod_spec(workload: Workload, role: Role) -> dict[str, Any]:
+    """The pod without what KServe adds: it mounts the weights itself, and its own init container downloads them.
+
+    Adapters and draft models from the Hub are still the engine's to fetch.
+    """
+    fetches = bool(workload.launch.revisions)
     mine = replace(
-        workload, volume=workload.volume if workload.referenced else None, downloads=False, token_secret=None
+        workload,
+        volume=workload.volume if workload.referenced else None,
+        downloads=fetches,
+        token_secret=workload.token_secret if fetches else None,
     )
-    return pods.pod_spec(mine, Role(container=CONTAINER))
+    return pods.pod_spec(mine, role)
 
 
 def _replicas(workload: Workload, scaling: KserveAutoscaling | None) -> Manifest:

@@ -17,7 +17,7 @@ from components.ray_cluster_spec import (
 from components.ray_pods import CLUSTER_LABEL, head_account, head_labels
 from components.ray_serve_config import PORT
 from components.resolved import Workload
-from components.resolved_ray import service_name
+from components.service_address import service_name
 from components.serving_objects import budget_spec
 from components.spec import Manifest
 

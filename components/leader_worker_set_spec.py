@@ -37,8 +37,8 @@ def leader_worker_set_spec(workload: Workload) -> Manifest:
         "leaderWorkerTemplate": {
             "size": workload.group_size,
             "restartPolicy": settings.restart_policy,
-            "leaderTemplate": pods.pod_template(workload, _role(workload, leads=True)),
-            "workerTemplate": pods.pod_template(workload, _role(workload, leads=False)),
+            "leaderTemplate": pods.pod_template(workload, role(workload, leads=True)),
+            "workerTemplate": pods.pod_template(workload, role(workload, leads=False)),
         },
     }
 
@@ -57,7 +57,8 @@ def annotations(workload: Workload) -> dict[str, str]:
     }
 
 
-def _role(workload: Workload, *, leads: bool) -> pods.Role:
+def role(workload: Workload, *, leads: bool) -> pods.Role:
+    """What the leader of a group, or each of its workers, does."""
     group = Group(
         size=workload.group_size,
         leader="$(VLLM_HOST_IP)" if leads else _LEADER_ADDRESS,

@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 from components import kserve_spec, network_policy, pods
 from components.pod_volumes import config_map_name
 from components.resolved import Workload
+from components.service_address import service_name
 from components.serving_objects import budget_spec, pod_monitor_spec
 from components.spec import Manifest
 
@@ -91,6 +92,6 @@ class ModelInferenceService(pulumi.ComponentResource):
                 custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
             ),
         )
-        self.service_name = pulumi.Output.from_input(f"{workload.name}{kserve_spec.PREDICTOR_SUFFIX}")
+        self.service_name = pulumi.Output.from_input(service_name(workload))
         self.url = pulumi.Output.concat("http://", self.service_name, ".", workload.namespace, ".svc/v1")
         self.register_outputs({"url": self.url, "service_name": self.service_name})

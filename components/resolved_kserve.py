@@ -43,6 +43,25 @@ class InferenceServiceSettings:
     """Secret with the credentials of an S3 storageUri, in the form that KServe wants."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """How requests reach an LLMInferenceService from a gateway."""
+
+    gateway_name: str
+    gateway_namespace: str
+    scheduler: bool
+    """The endpoint picker chooses the replica of each request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmInferenceServiceSettings:
+    """Settings of an LLMInferenceService."""
+
+    router: Router | None
+    storage_secret: str | None
+    """Secret with the credentials of an S3 storageUri, in the form that KServe wants."""
+
+
 def runtimes(workloads: tuple[Workload, ...]) -> dict[str, Workload]:
     """The runtimes of a stack by name, each with a workload that uses it; preflight refuses two that differ under one name."""
     found: dict[str, Workload] = {}

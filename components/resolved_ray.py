@@ -95,12 +95,6 @@ def host(workload: Workload) -> str:
     return joins or workload.name
 
 
-def service_name(workload: Workload) -> str:
-    """Name of the Service of the API: its own, or the one that KubeRay makes (ray-operator/controllers/ray/utils/util.go,
-    GenerateServeServiceName)."""
-    return f"{host(workload)}-serve-svc" if isinstance(workload.settings, RayModel) else workload.name
-
-
 def upgrade_strategy(workload: Workload, workloads: Mapping[str, Workload]) -> str | None:
     """What an update of the workload's Ray cluster does; None for a workload that isn't on Ray."""
     own = workloads.get(host(workload))

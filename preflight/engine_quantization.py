@@ -57,11 +57,15 @@ def _mismatch(workload: Workload, engine: Vllm, stored: str | None, known: Suppo
         return None
     if flag not in known.quantization and flag != "marlin":
         return f"quantization {flag} isn't a method of vLLM {engine.version}; it has {', '.join(sorted(known.quantization))}"
-    if flag in ("fbgemm_fp8", "fp_quant") and not any("allow-deprecated" in word for word in engine.extra_args):
-        return f"quantization {flag} is deprecated: vLLM {engine.version} refuses it without --allow-deprecated-quantization"
+    if flag in ("fbgemm_fp8", "fp_quant") and not _takes_deprecated(engine):
+        return f"quantization {flag} is deprecated: vLLM {engine.version} refuses it without allowDeprecatedQuantization"
     if stored is None or stored in replaced or stored == "nvfp4" or flag in families[stored]:
         return None
     return f"quantization {flag} contradicts the checkpoint of {model}, which is {stored}: vLLM exits because the two don't match"
+
+
+def _takes_deprecated(engine: Vllm) -> bool:
+    return bool(engine.allow_deprecated_quantization) or any("allow-deprecated" in word for word in engine.extra_args)
 
 
 def _capability(facts: Facts) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from components.kserve_spec import CONTAINER, PREDICTOR_SUFFIX, runtime_spec
+from components.kserve_spec import CONTAINER, runtime_spec
 from components.resolved import Workload
 from components.resolved_kserve import InferenceServiceSettings
 from preflight.placement_nodes import setting

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from components.resolved import Stack, Workload
-from components.resolved_ray import service_name, updates_beside, upgrade_strategy
+from components.resolved_ray import updates_beside, upgrade_strategy
+from components.service_address import service_name, service_port
 from components.spec import GIB
 from preflight.placement_nodes import nodes_needed, nodes_now
 from preflight.suggestions_trial import Suggestion
@@ -130,11 +131,12 @@ def report(
 
 def curl(workload: Workload) -> str:
     """Two shell commands that ask a deployed workload something, from any machine with kubectl."""
-    port, service = workload.service_port, service_name(workload)
+    port, service = service_port(workload), service_name(workload)
+    local = port if port > 1023 else workload.engine.PORT  # lower ones need root
     model = workload.engine.client_model(workload.launch)
     return (
-        f"kubectl -n {workload.namespace} port-forward service/{service} {port}:{port} &\n"
-        f"curl --retry 5 --retry-connrefused http://localhost:{port}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+        f"kubectl -n {workload.namespace} port-forward service/{service} {local}:{port} &\n"
+        f"curl --retry 5 --retry-connrefused http://localhost:{local}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
         f'  -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello!"}}], "max_tokens": 50}}\''
     )
 

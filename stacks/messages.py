@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
+from pydantic_core.core_schema import ErrorType
 
 from components.engines.base import Engine
 from components.spec import Spec
@@ -18,8 +19,8 @@ from stacks.shape import Spot, Type, follow, hints, is_spec, naming_key
 from stacks.words import expected
 
 _LONGEST_LIST = 30
-_OWN_WORDS = frozenset({"quantity", "sharing", "sizes", "disk", "gp3", "lustre", "model", "peer", "hardware", "ray"})
-"""Types of the errors that our own validators raise, whose messages are written for people."""
+_NOT_OURS = frozenset(get_args(ErrorType))
+"""Types of pydantic's own errors; the messages of every other one are written for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ def _found(detail: Any, data: Any, tables: Mapping[str, Mapping[str, Any]]) -> F
             return Found(code="CFG005", path=spot.path, message=words, remedy=_other_form(spot), at_key=True)
         case "union_tag_not_found" | "union_tag_invalid":
             return _tag(spot, value)
-    if kind in _OWN_WORDS or spot.type is None:
+    if kind not in _NOT_OURS or spot.type is None:
         return Found(code="CFG007", path=spot.path, message=_own_words(detail["msg"]))
     return _value(spot, value)
 

@@ -21,7 +21,7 @@ class Taint(Spec):
 
 
 class Toleration(Spec):
-    """A Kubernetes toleration that pods on these nodes need."""
+    """A Kubernetes toleration: a taint that pods accept."""
 
     key: LabelKey | None = None
     """Key of the taint that it matches; every key when left out, with operator Exists."""
@@ -31,6 +31,14 @@ class Toleration(Spec):
     """Value of the taint that it matches."""
     effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] | None = None
     """Effect of the taint that it matches; every effect when left out."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Toleration":
+        if self.operator == "Exists" and self.value is not None:
+            raise PydanticCustomError("toleration", "operator Exists takes no value")
+        if self.operator == "Equal" and self.key is None:
+            raise PydanticCustomError("toleration", "operator Equal needs a key")
+        return self
 
 
 class TimeSlicing(Spec):

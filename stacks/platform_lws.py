@@ -21,7 +21,7 @@ class LeaderWorkerSetOperator(OperatorSpec):
     """Namespace of the controller, created by the chart release."""
 
     def operator(self, name: str) -> Operator:
-        """The chart; its webhooks have certificates of their own making, so cert-manager isn't needed, and its pod keeps to "restricted"."""
+        """The chart, with a pod that keeps to "restricted"; its webhooks make their own certificates, so cert-manager isn't needed."""
         values = {
             "image": {"manager": {"repository": self.image, "tag": f"v{self.version}", "pullPolicy": "IfNotPresent"}},
             "podSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from components.spec import LabelKey, LabelValue, ObjectName, Port, Quantity, Seconds, Spec
+from stacks.node_groups import Toleration
 
 _Percent = Annotated[int, Field(ge=1, le=100)]
 
@@ -32,27 +33,6 @@ class Redis(Spec):
     """Where the password is."""
     external_storage_namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] | None = None
     """Prefix of the cluster's keys; KubeRay's own, different for each cluster, when left out."""
-
-
-class Toleration(Spec):
-    """A taint that the head accepts."""
-
-    key: LabelKey | None = None
-    """Key of the taint; all keys when left out."""
-    operator: Literal["Exists", "Equal"] = "Equal"
-    """Exists accepts any value."""
-    value: LabelValue | None = None
-    """Value of the taint."""
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    """Effect of the taint; all effects when left out."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Toleration":
-        if self.operator == "Exists" and self.value is not None:
-            raise PydanticCustomError("ray", "operator Exists takes no value")
-        if self.operator == "Equal" and self.key is None:
-            raise PydanticCustomError("ray", "operator Equal needs a key")
-        return self
 
 
 class Head(Spec):

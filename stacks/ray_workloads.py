@@ -90,7 +90,9 @@ class RayServiceWorkload(RayModelKeys):
                 "ray", "needs either ray (a service of its own) or rayService (to join another one)"
             )
         if self.ray_service and {"service_port", "metrics"} & self.model_fields_set:
-            raise PydanticCustomError("ray", "with rayService, servicePort and metrics are those of the service's own workload")
+            raise PydanticCustomError(
+                "ray", "with rayService, servicePort and metrics are those of the service's own workload"
+            )
         if self.autoscaling and not self.autoscaling.min_replicas <= self.replicas <= self.autoscaling.max_replicas:
             raise PydanticCustomError(
                 "ray",

@@ -51,6 +51,12 @@ PATTERNS: dict[str, str] = {
     r"^[^/\\]+\.ya?ml$": "the name of a stack file in the same folder, such as Pulumi.dev-infra.yaml",
     r"^[0-9A-Za-z][A-Za-z0-9_.+-]*$": "a release, such as 0.33.0 (letters, digits, . + - and _)",
     r"^[A-Za-z0-9_.:/-]+$": "an image, such as registry.example.com/vllm/vllm-openai",
+    r"^v[0-9]+\.[0-9]+\.[0-9]+$": "a version of three numbers after a v, such as v0.20.0",
+    r"^https?://": "a URL that starts with http:// or https://",
+    r"^[a-z][a-z0-9_]*$": "the name of an engine argument, such as max_model_len",
+    r"^[A-Za-z0-9_.-]{1,100}$": "a name of letters, digits, - _ and .",
+    r"^(s3|gs|abfss|azure)://.+": "a folder in an object store, such as s3://bucket/adapters",
+    r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$": "a host name or IPv4 address",
     r"^sha256:[0-9a-f]{64}$": "a digest: sha256: and 64 hexadecimal digits",
 }
 """What each pattern of the stack file's types means; a test fails when one is missing."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.protocols import Validator
 
 ROOT = Path(__file__).resolve().parent.parent
 _OPEN = ("additionalProperties", "x-kubernetes-preserve-unknown-fields")
@@ -29,7 +30,7 @@ def errors(manifest: dict[str, Any]) -> list[str]:
 
 
 @cache
-def _schema(group: str, version: str, kind: str) -> tuple[dict[str, Any], Draft202012Validator]:
+def _schema(group: str, version: str, kind: str) -> tuple[dict[str, Any], Validator]:
     folder = Path(os.environ.get("LLM_SERVING_SHARED") or ROOT.parent / "shared") / "crds"
     if not folder.is_dir():
         pytest.skip(f"no CustomResourceDefinitions at {folder}: put them there or set LLM_SERVING_SHARED")

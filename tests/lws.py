@@ -1,8 +1,8 @@
 """The pods that the lws controller and its webhook make of a LeaderWorkerSet, as in kubernetes-sigs/lws 2161f38 (v0.10.0).
 
 pkg/controllers/leaderworkerset_controller.go (the StatefulSet of leaders), pkg/controllers/pod_controller.go (one StatefulSet of
-workers for each leader), pkg/webhooks/pod_webhook.go and pkg/utils/pod/pod_utils.go (labels, affinity, subdomain, environment). What the StatefulSet
-controller adds: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#pod-identity.
+workers for each leader), pkg/webhooks/pod_webhook.go and pkg/utils/pod/pod_utils.go (labels, affinity, subdomain,
+environment). What the StatefulSet controller adds: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#pod-identity.
 """
 
 import copy

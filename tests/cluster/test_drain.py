@@ -67,7 +67,7 @@ def _break(stack: Running, pods: list[Object]) -> None:
         left = [
             one for one in stack.pods() if one["metadata"]["name"] not in names and condition(one, "Ready") == "True"
         ]
-        return budget["currentHealthy"] == len(left) and budget["observedGeneration"] >= 1
+        return budget.get("observedGeneration", 0) >= 1 and budget["currentHealthy"] == len(left)
 
     wait("the disruption budget to count the unready pods", counted)
 

@@ -78,8 +78,7 @@ def gone(client: Client, pods: list[Object]) -> None:
     namespace = pods[0]["metadata"]["namespace"]
     names = {one["metadata"]["name"] for one in pods}
     for name in names:
-        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
-        client.request("DELETE", path, query={"gracePeriodSeconds": "0"})
+        client.delete("v1", "Pod", name, namespace, now=True)
     wait(
         "pods to be gone", lambda: not names & {one["metadata"]["name"] for one in client.list("v1", "Pod", namespace)}
     )
@@ -187,8 +186,7 @@ def test_an_eviction_ends_one_group_and_no_other_pod_may_go_until_it_is_back(
         return client.get("policy/v1", "PodDisruptionBudget", "chat", namespace)["status"]
 
     def evict(name: str) -> None:
-        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
-        client.request("POST", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", body)
+        client.evict(client.get("v1", "Pod", name, namespace))
 
     try:
         cluster.apply(sets)

@@ -310,11 +310,10 @@ def test_efa_nodes_have_an_ip_interface_and_their_adapters_in_the_clusters_secur
 
 def test_user_data_for_efa_sets_huge_pages_and_locked_memory_and_keeps_the_limit_of_open_files() -> None:
     message = email.message_from_bytes(base64.b64decode(registered(EFA)[LAUNCH_TEMPLATE].inputs["userData"]))
-    script, node = message.get_payload()
-    assert script.get_content_type() == "text/x-shellscript"
-    assert script.get_payload().splitlines()[:2] == ["#!/bin/bash", "sysctl -w vm.nr_hugepages=5128"]
-    assert node.get_content_type() == "application/node.eks.aws"
-    config = yaml.safe_load(node.get_payload())
+    parts = {one.get_content_type(): str(one.get_payload()) for one in message.walk() if not one.is_multipart()}
+    assert list(parts) == ["text/x-shellscript", "application/node.eks.aws"]
+    assert parts["text/x-shellscript"].splitlines()[:2] == ["#!/bin/bash", "sysctl -w vm.nr_hugepages=5128"]
+    config = yaml.safe_load(parts["application/node.eks.aws"])
     assert (config["apiVersion"], config["kind"]) == ("node.eks.aws/v1alpha1", "NodeConfig")
     limits = {one["type"]: one for one in config["spec"]["containerd"]["baseRuntimeSpec"]["process"]["rlimits"]}
     assert set(limits) == {"RLIMIT_NOFILE", "RLIMIT_MEMLOCK"}

@@ -111,7 +111,12 @@ CASES = [
     Case(
         code="ENG003",
         breaks={"workloads": engine(quantization="fbgemm_fp8")},
-        says=("deprecated",),
+        says=("deprecated", "allowDeprecatedQuantization"),
+        passes={"workloads": engine(quantization="fbgemm_fp8", allowDeprecatedQuantization=True)},
+    ),
+    Case(
+        code="ENG003",
+        breaks={"models": model("openai/gpt-oss-20b"), "workloads": engine(quantization="fp8")},
         passes={"models": model("openai/gpt-oss-20b"), "workloads": engine(quantization="mxfp4")},
     ),
     Case(  # gpt-oss on T4

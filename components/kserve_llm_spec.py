@@ -1,0 +1,99 @@
+"""Spec of KServe's LLMInferenceService: the pod of components/pods.py as the template that KServe merges over its own preset. Pure.
+
+KServe merges `kserve-config-llm-template` and the service's spec with a strategic merge patch: lists by their merge keys, everything else
+field by field (pkg/controller/v1alpha2/llmisvc/config_merge.go, mergeSpecs; kserve 1fb7810 (v0.20.0), read 2026-11-22). So every field of
+the preset that would change our pod is set here: a preStop of another kind would stay beside ours, and the API server takes one only.
+"""
+
+from typing import Any
+
+from components import kserve_spec, leader_worker_set_spec, pods
+from components.pods import Role
+from components.resolved import Workload
+from components.resolved_kserve import LlmInferenceServiceSettings
+from components.spec import Manifest
+
+CONTAINER = "main"
+"""The name by which KServe finds the model server's container."""
+PIPELINE_PRESET = "kserve-config-llm-worker-pipeline-parallel"
+"""What the controller merges into services whose copies span nodes by pipeline parallelism; no chart of v0.20.0 brings it, and without it
+the service stays at ConfigNotFound (config_merge.go: configWorkerPipelineParallelNameSuffix, getConfig). It may be empty."""
+_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+
+
+def llm_inference_service_spec(workload: Workload) -> Manifest:
+    """Spec of the LLMInferenceService."""
+    settings: LlmInferenceServiceSettings = workload.settings
+    spans = workload.group_size > 1
+    leader = leader_worker_set_spec.role(workload, leads=True) if spans else Role()
+    annotations = pods.annotations(workload)
+    return {
+        "model": {"uri": kserve_spec.storage_uri(workload), "name": workload.launch.served_name},
+        "replicas": workload.replicas,
+        # The controller's own app.kubernetes.io/name, /component and /part-of are the selector of its Deployment.
+        "labels": {**workload.labels, **_own_labels(workload)},
+        **({"annotations": annotations} if annotations else {}),
+        **_parallelism(workload),
+        "template": _template(workload, leader),
+        **({"worker": _template(workload, leader_worker_set_spec.role(workload, leads=False))} if spans else {}),
+        **_router(settings),
+    }
+
+
+def selector(workload: Workload) -> dict[str, str]:
+    """Labels that pick the pods with an engine, and not those of the scheduler: KServe's label and ours."""
+    return {"app.kubernetes.io/name": workload.name, "app.kubernetes.io/instance": workload.name}
+
+
+def scheduler(workload: Workload) -> dict[str, str]:
+    """Labels of the scheduler's pods, which read the engines' metrics (scheduler.go, SchedulerLabels)."""
+    return {
+        "app.kubernetes.io/name": workload.name,
+        "app.kubernetes.io/component": "llminferenceservice-router-scheduler",
+        "app.kubernetes.io/part-of": "llminferenceservice",
+    }
+
+
+def servers(workload: Workload) -> dict[str, str]:
+    """Labels of the pods that answer HTTP: workers of a group don't have the last one."""
+    return {**selector(workload), "kserve.io/component": "workload"}
+
+
+def annotations(workload: Workload) -> dict[str, str]:
+    """Annotations of the LLMInferenceService: credentials, and what Pulumi waits for."""
+    settings: LlmInferenceServiceSettings = workload.settings
+    secret = {"serving.kserve.io/secretName": settings.storage_secret} if settings.storage_secret else {}
+    return {**secret, "pulumi.com/waitFor": "condition=Ready"}
+
+
+def _own_labels(workload: Workload) -> dict[str, str]:
+    return {"app.kubernetes.io/instance": workload.name, "app.kubernetes.io/managed-by": "pulumi"}
+
+
+def _parallelism(workload: Workload) -> Manifest:
+    """Sizes above 1; of a copy that spans nodes `pipeline` is also the number of its pods (ParallelismSpec.GetSize)."""
+    size = workload.parallelism
+    found = {name: count for name, count in (("tensor", size.tensor), ("pipeline", size.pipeline)) if count > 1}
+    return {"parallelism": found} if found else {}
+
+
+def _template(workload: Workload, role: Role) -> dict[str, Any]:
+    pod = kserve_spec.pod_spec(workload, pods.renamed(role, CONTAINER))
+    container = pod["containers"][0]
+    seconds = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    container["lifecycle"] = {"preStop": {"exec": {"command": ["/bin/sleep", str(seconds)]}}}
+    for probe in _PROBES:
+        if probe in container:
+            container[probe]["httpGet"]["scheme"] = "HTTP"
+    for constraint in pod.get("topologySpreadConstraints", ()):
+        constraint["labelSelector"] = {"matchLabels": selector(workload)}
+    return pod
+
+
+def _router(settings: LlmInferenceServiceSettings) -> Manifest:
+    router = settings.router
+    if router is None:
+        return {}
+    gateway = {"name": router.gateway_name, "namespace": router.gateway_namespace}
+    scheduler = {"scheduler": {}} if router.scheduler else {}
+    return {"router": {"route": {"http": {}}, "gateway": {"refs": [gateway]}, **scheduler}}
