@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 from components import network_policy, pods
 from components.pod_volumes import config_map_name
 from components.resolved import Workload
-from components.serving_objects import budget_spec, pod_monitor_spec, service_spec
+from components.serving_objects import budget_spec, pod_monitor_spec, service_metadata, service_spec
 from components.spec import Manifest
 
 
@@ -48,7 +48,9 @@ class ModelDeployment(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=child,
         )
-        service = k8s.core.v1.Service(name, metadata=metadata, spec=service_spec(workload, selector), opts=child)
+        service = k8s.core.v1.Service(
+            name, metadata=service_metadata(metadata), spec=service_spec(workload, selector), opts=child
+        )
         k8s.networking.v1.NetworkPolicy(
             name, metadata=metadata, spec=network_policy.workload_policy(workload, selector), opts=child
         )

@@ -7,6 +7,11 @@ from components.spec import Manifest
 Selector = dict[str, str]
 
 
+def service_metadata(metadata: Manifest) -> Manifest:
+    """Metadata of the Service. Pulumi would wait ten minutes for its endpoints, and a large model needs longer: the pods are awaited."""
+    return {**metadata, "annotations": {"pulumi.com/skipAwait": "true"}}
+
+
 def service_spec(workload: Workload, selector: Selector) -> Manifest:
     """Spec of the Service: the API, and the same container port once more under the name `metrics` for monitors."""
     return {
