@@ -88,8 +88,15 @@ def absent(engine: str, option: str, overrides: Overrides | None = None) -> tupl
 
 def nearest(engine: str, version: str, name: str, overrides: Overrides | None = None) -> str | None:
     """The option that a misspelt name most likely means, or None. Underscores count as dashes, as vLLM reads them."""
-    names = list(options(engine, version, overrides))
-    return next(iter(difflib.get_close_matches(name.replace("_", "-"), names, n=1, cutoff=0.7)), None)
+    bare = name.replace("_", "-").strip("-")
+    names = {listed.lstrip("-").replace("_", "-"): listed for listed in options(engine, version, overrides)}
+    # A beginning first: argparse takes it for the option, and short words are alike by chance.
+    near = [one for one in names if one.startswith(f"{bare}-")] if bare else []
+    return (
+        names[near[0]]
+        if len(near) == 1
+        else next((names[one] for one in difflib.get_close_matches(bare, names, n=1, cutoff=0.7)), None)
+    )
 
 
 def negative(engine: str, version: str, name: str, overrides: Overrides | None = None) -> str | None:

@@ -5,6 +5,7 @@ field by field (pkg/controller/v1alpha2/llmisvc/config_merge.go, mergeSpecs; kse
 the preset that would change our pod is set here: a preStop of another kind would stay beside ours, and the API server takes one only.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from components import kserve_spec, leader_worker_set_spec, pods
@@ -78,7 +79,7 @@ def _parallelism(workload: Workload) -> Manifest:
 
 
 def _template(workload: Workload, role: Role) -> dict[str, Any]:
-    pod = kserve_spec.pod_spec(workload, pods.renamed(role, CONTAINER))
+    pod = kserve_spec.pod_spec(workload, replace(role, container=CONTAINER))
     container = pod["containers"][0]
     seconds = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     container["lifecycle"] = {"preStop": {"exec": {"command": ["/bin/sleep", str(seconds)]}}}
@@ -96,4 +97,4 @@ def _router(settings: LlmInferenceServiceSettings) -> Manifest:
         return {}
     gateway = {"name": router.gateway_name, "namespace": router.gateway_namespace}
     scheduler = {"scheduler": {}} if router.scheduler else {}
-    return {"router": {"route": {"http": {}}, "gateway": {"refs": [gateway]}, **scheduler}}
+    return {"router": {"route": {}, "gateway": {"refs": [gateway]}, **scheduler}}

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import leader_worker_set_spec, network_policy, pods
-from components.pod_volumes import config_map_name
+from components import leader_worker_set_spec
 from components.resolved import Workload
-from components.serving_objects import budget_spec, pod_monitor_spec, service_metadata, service_spec
-from components.spec import Manifest
+from components.serving_objects import service_metadata, service_spec
+from components.surroundings import surround
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,51 +38,24 @@ class ModelLeaderWorkerSet(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ModelLeaderWorkerSetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-serving:index:ModelLeaderWorkerSet", name, None, opts)
-        workload, every = args.workload, pods.selector(args.workload)
-        leaders = leader_worker_set_spec.leaders(workload)
-        child = pulumi.ResourceOptions(parent=self)
-        metadata: Manifest = {
-            "name": workload.name,
-            "namespace": args.namespace or workload.namespace,
-            "labels": pods.labels(workload),
-        }
-        account = k8s.core.v1.ServiceAccount(
-            name,
-            metadata=pods.account_metadata(workload, metadata),
-            automount_service_account_token=False,
-            opts=child,
-        )
+        workload, leaders = args.workload, leader_worker_set_spec.leaders(args.workload)
+        around = surround(name, workload, parent=self, namespace=args.namespace, monitored=leaders)
         service = k8s.core.v1.Service(
-            name, metadata=service_metadata(metadata), spec=service_spec(workload, leaders), opts=child
+            name,
+            metadata=service_metadata(around.metadata),
+            spec=service_spec(workload, leaders),
+            opts=pulumi.ResourceOptions(parent=self),
         )
-        policy = k8s.networking.v1.NetworkPolicy(
-            name, metadata=metadata, spec=network_policy.workload_policy(workload, every), opts=child
-        )
-        k8s.policy.v1.PodDisruptionBudget(name, metadata=metadata, spec=budget_spec(every), opts=child)
-        if workload.metrics == "podMonitor":
-            k8s.apiextensions.CustomResource(
-                f"{name}-metrics",
-                api_version="monitoring.coreos.com/v1",
-                kind="PodMonitor",
-                metadata=metadata,
-                spec=pod_monitor_spec(workload, leaders),
-                opts=child,
-            )
-        files = workload.engine.files(workload.launch)
-        if files:
-            k8s.core.v1.ConfigMap(
-                name, metadata={**metadata, "name": config_map_name(workload)}, data=files, immutable=True, opts=child
-            )
         timeout = f"{workload.startup.rollout_timeout}s"
         k8s.apiextensions.CustomResource(
             name,
             api_version="leaderworkerset.x-k8s.io/v1",
             kind="LeaderWorkerSet",
-            metadata={**metadata, "annotations": leader_worker_set_spec.annotations(workload)},
+            metadata={**around.metadata, "annotations": leader_worker_set_spec.annotations(workload)},
             spec=leader_worker_set_spec.leader_worker_set_spec(workload),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[account, policy, *args.after],
+                depends_on=[*around.needed, *args.after],
                 custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
             ),
         )

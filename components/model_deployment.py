@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import network_policy, pods
-from components.pod_volumes import config_map_name
+from components import pods
 from components.resolved import Workload
-from components.serving_objects import budget_spec, pod_monitor_spec, service_metadata, service_spec
+from components.serving_objects import service_metadata, service_spec
 from components.spec import Manifest
+from components.surroundings import surround
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,51 +36,21 @@ class ModelDeployment(pulumi.ComponentResource):
     def __init__(self, name: str, args: ModelDeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-serving:index:ModelDeployment", name, None, opts)
         workload, selector = args.workload, pods.selector(args.workload)
-        child = pulumi.ResourceOptions(parent=self)
-        metadata: Manifest = {
-            "name": workload.name,
-            "namespace": args.namespace or workload.namespace,
-            "labels": pods.labels(workload),
-        }
-        account = k8s.core.v1.ServiceAccount(
-            name,
-            metadata=pods.account_metadata(workload, metadata),
-            automount_service_account_token=False,
-            opts=child,
-        )
+        around = surround(name, workload, parent=self, namespace=args.namespace)
         service = k8s.core.v1.Service(
-            name, metadata=service_metadata(metadata), spec=service_spec(workload, selector), opts=child
+            name,
+            metadata=service_metadata(around.metadata),
+            spec=service_spec(workload, selector),
+            opts=pulumi.ResourceOptions(parent=self),
         )
-        k8s.networking.v1.NetworkPolicy(
-            name, metadata=metadata, spec=network_policy.workload_policy(workload, selector), opts=child
-        )
-        k8s.policy.v1.PodDisruptionBudget(name, metadata=metadata, spec=budget_spec(selector), opts=child)
-        if workload.metrics == "podMonitor":
-            k8s.apiextensions.CustomResource(
-                name,
-                api_version="monitoring.coreos.com/v1",
-                kind="PodMonitor",
-                metadata=metadata,
-                spec=pod_monitor_spec(workload, selector),
-                opts=child,
-            )
-        files = workload.engine.files(workload.launch)
-        if files:
-            k8s.core.v1.ConfigMap(
-                name,
-                metadata={**metadata, "name": config_map_name(workload)},
-                data=files,
-                immutable=True,
-                opts=child,
-            )
         timeout = f"{workload.startup.rollout_timeout}s"
         k8s.apps.v1.Deployment(
             name,
-            metadata=metadata,
+            metadata=around.metadata,
             spec=deployment_spec(workload),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[account, *args.after],
+                depends_on=[*around.needed, *args.after],
                 custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
             ),
         )

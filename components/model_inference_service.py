@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import kserve_spec, network_policy, pods
-from components.pod_volumes import config_map_name
+from components import kserve_spec
 from components.resolved import Workload
 from components.service_address import service_name
-from components.serving_objects import budget_spec, pod_monitor_spec
-from components.spec import Manifest
+from components.surroundings import surround
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,52 +41,22 @@ class ModelInferenceService(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ModelInferenceServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-serving:index:ModelInferenceService", name, None, opts)
-        workload, selector = args.workload, pods.selector(args.workload)
-        child = pulumi.ResourceOptions(parent=self)
-        metadata: Manifest = {
-            "name": workload.name,
-            "namespace": args.namespace or workload.namespace,
-            "labels": pods.labels(workload),
-        }
-        account = k8s.core.v1.ServiceAccount(
-            name,
-            metadata=pods.account_metadata(workload, metadata),
-            automount_service_account_token=False,
-            secrets=kserve_spec.account_secrets(workload) or None,
-            opts=child,
-        )
-        policy = k8s.networking.v1.NetworkPolicy(
-            name, metadata=metadata, spec=network_policy.workload_policy(workload, selector), opts=child
-        )
-        k8s.policy.v1.PodDisruptionBudget(name, metadata=metadata, spec=budget_spec(selector), opts=child)
-        if workload.metrics == "podMonitor":
-            k8s.apiextensions.CustomResource(
-                f"{name}-metrics",
-                api_version="monitoring.coreos.com/v1",
-                kind="PodMonitor",
-                metadata=metadata,
-                spec=pod_monitor_spec(workload, selector),
-                opts=child,
-            )
-        files = workload.engine.files(workload.launch)
-        if files:
-            k8s.core.v1.ConfigMap(
-                name, metadata={**metadata, "name": config_map_name(workload)}, data=files, immutable=True, opts=child
-            )
+        workload, secrets = args.workload, kserve_spec.account_secrets(args.workload)
+        around = surround(name, workload, parent=self, namespace=args.namespace, secrets=secrets)
         timeout = f"{kserve_spec.ready_timeout(workload)}s"
         k8s.apiextensions.CustomResource(
             name,
             api_version="serving.kserve.io/v1beta1",
             kind="InferenceService",
             metadata={
-                **metadata,
+                **around.metadata,
                 "labels": kserve_spec.labels(workload),
                 "annotations": kserve_spec.annotations(workload, args.deployment_mode),
             },
             spec=kserve_spec.inference_service_spec(workload),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[account, policy, *args.after],
+                depends_on=[*around.needed, *args.after],
                 custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
             ),
         )

@@ -69,3 +69,8 @@ def runtimes(workloads: tuple[Workload, ...]) -> dict[str, Workload]:
         if isinstance(one.settings, InferenceServiceSettings):
             found.setdefault(one.settings.runtime, one)
     return found
+
+
+def spans_nodes(workload: Workload) -> bool:
+    """It is an LLMInferenceService whose copies have several pods."""
+    return isinstance(workload.settings, LlmInferenceServiceSettings) and workload.group_size > 1

@@ -82,7 +82,7 @@ class _Trials:
         if changed is None:
             return False
         after = Facts(stack=resolve(changed), inputs=changed)
-        if any(one.path == finding.path for _, one in findings(after, (rule,))):
+        if any(_place(one) == _place(finding) for _, one in findings(after, (rule,))):
             return False
         if near not in self._before:
             before = only(self._inputs, near)
@@ -127,8 +127,13 @@ def only(inputs: Inputs, names: frozenset[str]) -> Inputs:
 
 def _errors(facts: Facts) -> frozenset[tuple[str, Path]]:
     return frozenset(
-        (rule.code, one.path) for rule, one in findings(facts) if (one.severity or rule.severity) == "error"
+        (rule.code, _place(one)) for rule, one in findings(facts) if (one.severity or rule.severity) == "error"
     )
+
+
+def _place(finding: Finding) -> Path:
+    """The path of a finding; in a list that a remedy shortens, what is said there instead of where it is now."""
+    return (*finding.path[:-1], finding.message) if "extraArgs" in finding.path[-2:-1] else finding.path
 
 
 def changed_inputs(inputs: Inputs, remedy: Remedy) -> Inputs | None:

@@ -149,10 +149,9 @@ RULES = (
         code="ENG002",
         severity="error",
         title="Every argument is an option of the exact version, with a value it takes",
-        why="vLLM exits at start on an unknown argument, a wrong choice or a value that doesn't convert (argparse; "
-        "option tables read from each "
-        "release's own parser). Abbreviated options, which argparse accepts while they are unique, are refused: the next release may "
-        "make them ambiguous.",
+        why="Engines exit at start on an unknown argument, a wrong choice or a value that doesn't convert (argparse, clap and click; "
+        "option tables made from each release). Abbreviated options, which argparse accepts while they are unique, are refused: the "
+        "next release may make them ambiguous.",
         check=_options,
     ),
 )

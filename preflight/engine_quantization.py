@@ -58,7 +58,9 @@ def _mismatch(workload: Workload, engine: Vllm, stored: str | None, known: Suppo
     if flag not in known.quantization and flag != "marlin":
         return f"quantization {flag} isn't a method of vLLM {engine.version}; it has {', '.join(sorted(known.quantization))}"
     if flag in ("fbgemm_fp8", "fp_quant") and not _takes_deprecated(engine):
-        return f"quantization {flag} is deprecated: vLLM {engine.version} refuses it without allowDeprecatedQuantization"
+        return (
+            f"quantization {flag} is deprecated: vLLM {engine.version} refuses it without allowDeprecatedQuantization"
+        )
     if stored is None or stored in replaced or stored == "nvfp4" or flag in families[stored]:
         return None
     return f"quantization {flag} contradicts the checkpoint of {model}, which is {stored}: vLLM exits because the two don't match"

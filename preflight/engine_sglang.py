@@ -1,4 +1,4 @@
-"""ENG080-ENG087: SGLang's parallel sizes, checkpoints, context length and speculation."""
+"""ENG080-ENG082, ENG084-ENG087: SGLang's parallel sizes, context length, speculation, host cache and adapters."""
 
 from collections.abc import Iterator
 
@@ -7,25 +7,23 @@ from components.resolved import Workload
 from preflight.engine_facts import engine_path
 from preflight.rule import Facts, Finding, Remedy, Rule
 
-_CAPABILITIES = {
-    "awq": (7, 5), "awq_marlin": (8, 0), "gptq": (6, 0), "gptq_marlin": (8, 0), "fp8": (8, 0), "mxfp8": (10, 0),
-    "w8a8_int8": (7, 5), "w8a8_fp8": (8, 9), "modelopt_fp8": (8, 9), "modelopt_fp4": (8, 0), "nvfp4_online": (10, 0),
-    "mxfp4": (8, 0), "moe_wna16": (7, 0), "w4afp8": (9, 0), "bitsandbytes": (7, 0), "gguf": (6, 0), "auto-round": (6, 0),
-    "compressed-tensors": (7, 0),
-}  # fmt: skip
-"""get_min_capability of each method on CUDA (layers/quantization of 0.5.23); model_loader/loader.py refuses GPUs below it."""
 _OWN_DRAFT = ("EAGLE3", "STANDALONE", "DFLASH")
 """Algorithms whose draft is never part of the model's own checkpoint (arg_groups/speculative_hook.py)."""
+_ALGORITHMS = (
+    "DFLASH", "UNO", "DSPARK", "EAGLE", "EAGLE3", "FROZEN_KV_MTP", "STANDALONE", "NGRAM", "NONE", "NEXTN",
+)  # fmt: skip
+"""What SpeculativeAlgorithm.from_string knows without plugins (speculative/spec_info.py, spec_registry.py)."""
 
 
-def _workloads(facts: Facts) -> Iterator[tuple[Workload, Sglang]]:
+def sglang_workloads(facts: Facts) -> Iterator[tuple[Workload, Sglang]]:
+    """Workloads that SGLang serves, with their engine."""
     for workload in facts.workloads:
         if isinstance(workload.engine, Sglang):
             yield workload, workload.engine
 
 
 def _attention(facts: Facts) -> Iterator[Finding]:
-    for workload, engine in _workloads(facts):
+    for workload, engine in sglang_workloads(facts):
         groups, path = engine.attn_dp_size, engine_path(workload, "attnDpSize")
         remove = Remedy(text="remove attnDpSize", changes=((path, None),))
         if groups > 1 and engine.dp_size > 1:
@@ -47,7 +45,7 @@ def _attention(facts: Facts) -> Iterator[Finding]:
 
 
 def _experts(facts: Facts) -> Iterator[Finding]:
-    for workload, engine in _workloads(facts):
+    for workload, engine in sglang_workloads(facts):
         if engine.tp_size % engine.ep_size:
             path = engine_path(workload, "epSize")
             yield Finding(
@@ -58,7 +56,7 @@ def _experts(facts: Facts) -> Iterator[Finding]:
 
 
 def _pipeline(facts: Facts) -> Iterator[Finding]:
-    for workload, engine in _workloads(facts):
+    for workload, engine in sglang_workloads(facts):
         if engine.pp_size > 1 and engine.speculative_algorithm is not None:
             if workload.env.get("SGLANG_ENABLE_PP_SPEC", "0").lower() in ("1", "true", "yes"):
                 continue
@@ -80,38 +78,8 @@ def _pipeline(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def _capability(facts: Facts) -> Iterator[Finding]:
-    for workload, engine in _workloads(facts):
-        gpu, method = workload.node_group.gpu, _method(workload, engine)
-        needed = _CAPABILITIES.get(method or "")
-        if gpu is None or needed is None or gpu.compute_capability >= needed:
-            continue
-        path = engine_path(workload, "quantization")
-        wanted, have = (".".join(map(str, one)) for one in (needed, gpu.compute_capability))
-        plain = engine.quantization is not None and workload.model.quantization == "none"
-        yield Finding(
-            path=path,
-            message=f"{method} needs compute capability {wanted} in SGLang, and {gpu.name} has {have}",
-            remedies=(
-                *((Remedy(text="remove quantization", changes=((path, None),)),) if plain else ()),
-                Remedy(text=f"use GPUs of compute capability {wanted} or later"),
-            ),
-        )
-
-
-def _method(workload: Workload, engine: Sglang) -> str | None:
-    """The checkpoint's own method, as SGLang spells it, or what quantizes a plain one at load."""
-    stored, shape = workload.model.quantization, workload.model.architecture
-    if stored == "none":
-        return engine.quantization
-    if stored == "modelopt":
-        bits = shape.quantization.bits if shape is not None and shape.quantization else None
-        return {4: "modelopt_fp4", 8: "modelopt_fp8"}.get(bits or 0)
-    return stored
-
-
 def _context(facts: Facts) -> Iterator[Finding]:
-    for workload, engine in _workloads(facts):
+    for workload, engine in sglang_workloads(facts):
         shape, wanted = workload.model.architecture, engine.context_length
         if (
             shape is None
@@ -131,8 +99,18 @@ def _context(facts: Facts) -> Iterator[Finding]:
 
 
 def _speculation(facts: Facts) -> Iterator[Finding]:
-    for workload, engine in _workloads(facts):
+    for workload, engine in sglang_workloads(facts):
         algorithm = (engine.speculative_algorithm or "").upper()
+        if algorithm and algorithm not in _ALGORITHMS and engine.image is None:  # another image may have plugins
+            path = engine_path(workload, "speculativeAlgorithm")
+            yield Finding(
+                path=path,
+                message=f"SGLang {engine.version} doesn't know speculativeAlgorithm {engine.speculative_algorithm}; it takes "
+                f"{', '.join(_ALGORITHMS)}",
+                remedies=(
+                    Remedy(text="set speculativeAlgorithm: NGRAM, which needs no weights", changes=((path, "NGRAM"),)),
+                ),
+            )
         if algorithm in _OWN_DRAFT and engine.speculative_draft_model_path is None:
             yield Finding(
                 path=engine_path(workload, "speculativeAlgorithm"),
@@ -157,7 +135,7 @@ def _speculation(facts: Facts) -> Iterator[Finding]:
 
 
 def _host_cache(facts: Facts) -> Iterator[Finding]:
-    for workload, engine in _workloads(facts):
+    for workload, engine in sglang_workloads(facts):
         if engine.enable_hierarchical_cache and not engine.hicache_size:
             path = engine_path(workload, "hicacheSize")
             yield Finding(
@@ -169,7 +147,7 @@ def _host_cache(facts: Facts) -> Iterator[Finding]:
 
 
 def _adapters(facts: Facts) -> Iterator[Finding]:
-    for workload, engine in _workloads(facts):
+    for workload, engine in sglang_workloads(facts):
         for name in engine.lora_paths or ():
             if not workload.launch.locations.get(name, "/").startswith("/"):
                 yield Finding(
@@ -204,14 +182,6 @@ RULES = (
         check=_pipeline,
     ),
     Rule(
-        code="ENG083",
-        severity="error",
-        title="SGLang: the GPU's compute capability is enough for the quantization method",
-        why='It exits with "The quantization method .. is not supported for the current GPU" (model_loader/loader.py; '
-        "get_min_capability in layers/quantization).",
-        check=_capability,
-    ),
-    Rule(
         code="ENG084",
         severity="error",
         title="SGLang: contextLength lies within the model's own maximum",
@@ -223,8 +193,9 @@ RULES = (
         code="ENG085",
         severity="error",
         title="SGLang: speculation has its weights, and all of its sizes or none",
-        why="The draft is loaded from speculative_draft_model_path (managers/scheduler.py), and without speculative_num_steps the other "
-        "sizes must not be set (arg_groups/speculative_hook.py, _handle_eagle_family).",
+        why='It exits with "Unknown speculative algorithm name: .." (speculative/spec_info.py). The draft is loaded from '
+        "speculative_draft_model_path (managers/scheduler.py), and without speculative_num_steps the other sizes must not be set "
+        "(arg_groups/speculative_hook.py, _handle_eagle_family).",
         check=_speculation,
     ),
     Rule(

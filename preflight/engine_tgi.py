@@ -54,7 +54,12 @@ def _lengths(facts: Facts) -> Iterator[Finding]:
         if prompt and total and prompt >= total:
             yield _too_large(workload, "maxInputTokens", prompt, "less than", "maxTotalTokens", total, total // 2)
         if total and batch and total > batch:
-            yield _too_large(workload, "maxTotalTokens", total, "at most", "maxBatchTotalTokens", batch, batch)
+            path = engine_path(workload, "maxBatchTotalTokens")
+            yield Finding(
+                path=path,
+                message=f"maxTotalTokens {total:,} must be at most maxBatchTotalTokens {batch:,}",
+                remedies=(Remedy(text="remove maxBatchTotalTokens", changes=((path, None),)), _set(path, total)),
+            )
         if prompt and prefill and prompt > prefill and not chunks_prompts(workload, engine):
             yield Finding(
                 path=engine_path(workload, "maxBatchPrefillTokens"),

@@ -42,6 +42,7 @@ def deploy(stack: Stack) -> dict[str, Any]:
         plugins.append(NvidiaDevicePlugin("nvidia-device-plugin", arguments, inherited).release)
     operators = deploy_operators.operators(stack, inherited)
     runtimes = deploy_operators.kserve_runtimes(stack, namespace, operators, inherited)
+    presets = deploy_operators.kserve_presets(stack, namespace, operators, inherited)
     token = (stack.token.secret_name, stack.token.key) if stack.token else None
     volumes = {
         volume.name: ModelVolume(
@@ -66,7 +67,9 @@ def deploy(stack: Stack) -> dict[str, Any]:
             after += [nodes[one.node_group.name].node_group] if one.node_group.name in nodes else []
             after += volumes[one.volume.name].filled if one.volume else ()
             after += deploy_identity.associations(one, cluster, namespace, aws)
-        place = Place(stack=stack, namespace=namespace, after=after, runtimes=runtimes, options=inherited)
+        place = Place(
+            stack=stack, namespace=namespace, after=after, runtimes=runtimes, presets=presets, options=inherited
+        )
         models[workload.name] = KINDS[workload.kind](workload, place)
 
     return {

@@ -4,7 +4,7 @@ import pulumi
 
 from components.operator_release import OperatorRelease, OperatorReleaseArgs
 from components.resolved import Stack
-from components.resolved_kserve import runtimes
+from components.resolved_kserve import runtimes, spans_nodes
 
 
 def operators(stack: Stack, options: pulumi.ResourceOptions) -> list[pulumi.Resource]:
@@ -35,3 +35,16 @@ def kserve_runtimes(
         ).runtime
         for name, workload in wanted.items()
     }
+
+
+def kserve_presets(
+    stack: Stack, namespace: pulumi.Input[str], after: list[pulumi.Resource], options: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
+    """The preset for LLMInferenceServices whose copies span nodes, where there are any."""
+    if not any(spans_nodes(one) for one in stack.workloads.values()):
+        return []
+    from components.kserve_pipeline_preset import KServePipelinePreset, KServePipelinePresetArgs
+
+    waiting = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=after))
+    arguments = KServePipelinePresetArgs(namespace=namespace)
+    return [KServePipelinePreset("kserve-pipeline-preset", arguments, waiting).preset]

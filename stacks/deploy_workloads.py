@@ -26,6 +26,8 @@ class Place:
     """What must be there before the pods start."""
     runtimes: Mapping[str, pulumi.Resource]
     """KServe's runtimes by name."""
+    presets: Sequence[pulumi.Resource]
+    """What KServe merges into LLMInferenceServices and its own charts lack."""
     options: pulumi.ResourceOptions
     """The explicit providers."""
 
@@ -55,6 +57,14 @@ def _inference_service(workload: Workload, place: Place) -> Served:
         after=[*place.after, place.runtimes[workload.settings.runtime]],
     )
     return ModelInferenceService(workload.name, arguments, place.options)
+
+
+def _llm_inference_service(workload: Workload, place: Place) -> Served:
+    from components.model_llm_inference_service import ModelLlmInferenceService, ModelLlmInferenceServiceArgs
+
+    after = [*place.after, *place.presets]
+    arguments = ModelLlmInferenceServiceArgs(workload=workload, namespace=place.namespace, after=after)
+    return ModelLlmInferenceService(workload.name, arguments, place.options)
 
 
 def _ray_service(workload: Workload, place: Place) -> Served:
@@ -88,6 +98,7 @@ def _operator_namespace(stack: Stack) -> str:
 KINDS: Mapping[str, Callable[[Workload, Place], Served]] = {
     "Deployment": _deployment,
     "InferenceService": _inference_service,
+    "LLMInferenceService": _llm_inference_service,
     "RayService": _ray_service,
     "RayCluster": _ray_cluster,
     "LeaderWorkerSet": _leader_worker_set,

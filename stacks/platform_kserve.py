@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.resolved import Chart, Operator
-from components.spec import DnsLabel
+from components.spec import DnsLabel, Quantity
 from stacks.platform_operator import OperatorSpec
 
 TaggedVersion = Annotated[str, Field(pattern=r"^v[0-9]+\.[0-9]+\.[0-9]+$")]
@@ -55,6 +55,14 @@ class KServe(OperatorSpec):
     """How InferenceServices run: Standard makes Deployments; Knative, the chart's own default, makes Knative Services and needs Knative."""
     cluster_serving_runtimes: bool = False
     """Runtimes for all namespaces (ClusterServingRuntime) instead of the stack's own (ServingRuntime)."""
+    llm_inference_services: bool = False
+    """The controller of LLMInferenceServices too, with its presets."""
+    gateway_api: bool = False
+    """The cluster has the Gateway API's CRDs and a gateway controller, which routers of LLMInferenceServices need; this stack installs
+    neither."""
+    storage_initializer_memory: Quantity = "16Gi"
+    """Most memory of the init container that downloads weights. The chart's own 1Gi ends larger downloads with OOMKilled; 16Gi was enough
+    for 40 GB of weights (kserve/kserve issues 5162 and 5326, read 2026-11-22)."""
 
     def operator(self, name: str) -> Operator:
         """CRDs, then the controller, which answers requests inside the cluster only: it makes no Ingress."""
@@ -62,12 +70,14 @@ class KServe(OperatorSpec):
             "kserve": {
                 "version": self.version,
                 "controller": {"deploymentMode": self.deployment_mode, "gateway": {"disableIngressCreation": True}},
+                "storage": {"resources": self._storage_initializer()},
             }
         }
         common = {"version": self.version, "repository": self.repository, "namespace": self.namespace}
         charts = (
             Chart(name="kserve-crd", chart="kserve-crd", values={}, crds=True, **common),
             Chart(name="kserve", chart="kserve-resources", values=values, **common),
+            *(self._llm_charts() if self.llm_inference_services else ()),
         )
         return Operator(
             name=name,
@@ -78,5 +88,23 @@ class KServe(OperatorSpec):
             settings={
                 "deploymentMode": self.deployment_mode,
                 "clusterServingRuntimes": str(self.cluster_serving_runtimes).lower(),
+                "llmInferenceServices": str(self.llm_inference_services).lower(),
+                "gatewayApi": str(self.gateway_api).lower(),
             },
         )
+
+    def _llm_charts(self) -> tuple[Chart, ...]:
+        """CRDs, controller, and the presets that it merges into every LLMInferenceService. What both controllers share is the first one's
+        (hack/setup/common.sh of v0.20.0, determine_shared_resources_helm); the chart brings the CRDs of the inference extension."""
+        common = {"version": self.version, "repository": self.repository, "namespace": self.namespace}
+        shared = {"version": self.version, "createSharedResources": False}
+        presets = {"version": self.version, "llmisvcConfigs": {"enabled": True}}
+        return (
+            Chart(name="kserve-llmisvc-crd", chart="kserve-llmisvc-crd", values={}, crds=True, **common),
+            Chart(name="kserve-llmisvc", chart="kserve-llmisvc-resources", values={"kserve": shared}, **common),
+            Chart(name="kserve-presets", chart="kserve-runtime-configs", values={"kserve": presets}, **common),
+        )
+
+    def _storage_initializer(self) -> dict[str, dict[str, str]]:
+        """Its requests stay the chart's own: the engine's container asks for more, and Kubernetes takes the larger of both."""
+        return {"requests": {"cpu": "100m", "memory": "100Mi"}, "limits": {"cpu": "1", "memory": self.storage_initializer_memory}}

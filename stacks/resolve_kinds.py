@@ -7,19 +7,21 @@ from components.infrastructure import NodeGroup
 from components.resolved import Model
 from components.resolved_kserve import WEIGHTS_PATH
 from components.spec import GIB, to_bytes
-from stacks import kserve_workloads, leader_worker_set, resolve_ray
+from stacks import kserve_workloads, leader_worker_set, llm_inference_service, resolve_ray
 from stacks.ray_workloads import RayModelKeys
 from stacks.workloads import Workload
 
 # Raylet, agents, Serve's proxy and ingress replica, which imports vLLM: an engineering margin of ours, no measurement.
 _RAY_PROCESSES = 4 * GIB
 
-MULTI_NODE: frozenset[str] = frozenset({"LeaderWorkerSet", "RayCluster", "RayService"})
+_KSERVE: frozenset[str] = frozenset({"InferenceService", "LLMInferenceService"})
+MULTI_NODE: frozenset[str] = frozenset({"LeaderWorkerSet", "LLMInferenceService", "RayCluster", "RayService"})
 """Kinds whose copies may span several nodes, one pod on each."""
 
 SETTINGS: Mapping[str, Callable[[Any], Any]] = {
     "InferenceService": kserve_workloads.settings,
     "LeaderWorkerSet": leader_worker_set.settings,
+    "LLMInferenceService": llm_inference_service.settings,
     "RayCluster": resolve_ray.settings,
     "RayService": resolve_ray.settings,
 }
@@ -37,12 +39,12 @@ def group_size(spec: Workload, ranks: int, nodes: NodeGroup) -> int:
 
 def served_name(name: str, spec: Workload, model: Model) -> str:
     """The name that clients send: the model's in the stack file, and with KServe the service's, as in its own runtimes."""
-    return name if spec.kind == "InferenceService" else model.name
+    return name if spec.kind in _KSERVE else model.name
 
 
 def weights_path(spec: Workload) -> str | None:
     """Folder of the weights where the kind itself puts them there; None where the pod does."""
-    return WEIGHTS_PATH if spec.kind == "InferenceService" else None
+    return WEIGHTS_PATH if spec.kind in _KSERVE else None
 
 
 def settings(spec: Workload) -> Any:

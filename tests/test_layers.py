@@ -61,7 +61,14 @@ LAYERS = (
         ),
         uses=("catalog",),
     ),
-    Layer("component resources", ("components/*",), uses=("catalog", "pure components"), apart=True, pulumi=True),
+    Layer("component parts", ("components/surroundings.py",), uses=("catalog", "pure components"), pulumi=True),
+    Layer(
+        "component resources",
+        ("components/*",),
+        uses=("catalog", "pure components", "component parts"),
+        apart=True,
+        pulumi=True,
+    ),
     Layer(
         "deployment",
         ("stacks/deploy*.py",),

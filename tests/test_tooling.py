@@ -169,7 +169,7 @@ def test_ci_runs_the_documented_commands() -> None:
     text = script.read_text("utf-8")
     assert "set -euo pipefail" in text
     commands = re.findall(r"(?m)^(?:step|exec) (.+)$", text)
-    assert commands == ["make check", "make test-cluster", "make test"]
+    assert commands == ["make check", "make test-cluster", "make test-ray", "make test"]
     if shutil.which("bash"):
         subprocess.run(["bash", "-n", script], check=True)
 

@@ -101,6 +101,22 @@ def test_nearest_finds_what_was_meant(name: str, expected: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("engine", "version", "name", "expected"),
+    [
+        ("sglang", "0.5.23", "--tp", "--tp-size"),
+        ("sglang", "0.5.23", "--dp", "--dp-size"),
+        ("sglang", "0.5.23", "--nope", None),
+        ("tensorrt-llm", "1.2.1", "--max-num-tokens", "--max_num_tokens"),
+        ("tgi", "3.3.7", "--max-input-token", "--max-input-tokens"),
+    ],
+)
+def test_nearest_goes_by_the_words_and_not_by_their_dashes(
+    engine: str, version: str, name: str, expected: str | None
+) -> None:
+    assert nearest(engine, version, name) == expected
+
+
+@pytest.mark.parametrize(
     ("version", "name", "expected"),
     [
         ("0.29.0", "--enable-prefix-caching", "--no-enable-prefix-caching"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components import pods
+from components import kserve_spec, pods
 from components.kserve_runtime import KServeRuntime, KServeRuntimeArgs
 from components.model_inference_service import ModelInferenceService, ModelInferenceServiceArgs
 from components.resolved import Workload
@@ -263,10 +263,10 @@ def test_pulumi_waits_for_ready_as_long_as_a_start_with_its_copy_may_take() -> N
     assert found.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=Ready"
     assert found.custom_timeouts["create"] == found.custom_timeouts["update"]
     seconds = int(found.custom_timeouts["create"].removesuffix("s"))
-    # Two replicas, one after the other: each copies, then starts.
-    start = given.startup
-    assert seconds >= 2 * (start.load + start.budget)
-    assert seconds >= start.rollout_timeout
+    # Two replicas, one after the other: each copies, and then has the time of a Deployment's replica.
+    assert given.startup.load > 0
+    assert seconds >= 2 * (given.startup.load + given.startup.progress_deadline)
+    assert kserve_spec.ready_timeout(service_of()) == service_of().startup.rollout_timeout
     patterns = ("ServingRuntime::vllm-0-33-0", "ServiceAccount::chat", "NetworkPolicy::chat")
     for pattern in patterns:
         assert any(one.endswith(pattern) for one in found.dependencies), pattern
@@ -325,6 +325,25 @@ def test_a_runtime_of_another_engine_is_refused_as_kserve_refuses_it() -> None:
     other = objects(registered(service_of(engine=ENGINES["sglang"])))["ServingRuntime"]
     with pytest.raises(ValueError, match="does not support specified framework/version"):
         kserve.deployment(mine, other)
+
+
+def test_the_runtime_holds_what_services_share_and_the_service_the_rest() -> None:
+    found = objects(registered(service_of()))
+    (shared,) = found["ServingRuntime"]["spec"]["containers"]
+    own = found["InferenceService"]["spec"]["predictor"]["model"]
+    assert {"image", "command", "ports", "readinessProbe", "livenessProbe", "securityContext"} <= shared.keys()
+    assert {"args", "env", "resources", "startupProbe", "lifecycle", "volumeMounts"} <= own.keys()
+    assert not shared.keys() & own.keys()
+
+
+@pytest.mark.parametrize("metrics", ["annotations", "podMonitor"])
+def test_the_pods_have_the_labels_and_annotations_of_a_deployments(metrics: str) -> None:
+    given = service_of(metrics=metrics)
+    made = kserve_deployment(given)["spec"]["template"]["metadata"]
+    alone = pods.pod_template(plain(metrics=metrics))["metadata"]
+    assert alone["labels"].items() <= made["labels"].items()
+    assert alone.get("annotations", {}).items() <= made["annotations"].items()
+    assert ("prometheus.io/scrape" in made["annotations"]) is (metrics == "annotations")
 
 
 def test_services_of_one_engine_and_version_share_a_runtime() -> None:

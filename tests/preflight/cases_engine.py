@@ -20,6 +20,11 @@ def extra(*words: str) -> dict:
 
 CASES = [
     Case(
+        code="ENG002",
+        breaks=extra("--nonsense-a", "--nonsense-b"),
+        remedy="remove --nonsense-a from extraArgs remove --nonsense-b from extraArgs",
+    ),
+    Case(
         code="ENG001",
         breaks={"workloads": engine(version="0.31.7")},
         says=("0.31.7", "0.29.0, 0.32.0, 0.33.0"),

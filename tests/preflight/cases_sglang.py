@@ -1,10 +1,11 @@
-"""ENG080-ENG087: what SGLang refuses, and what it takes."""
+"""ENG080-ENG088: what SGLang refuses, and what it takes."""
 
 from typing import Any
 
 from tests.preflight.case import COMMIT, Case
 from tests.preflight.cases_memory import SMALL, model, nodes
 
+AWQ, GPTQ = "casperhansen/llama-3-70b-instruct-awq", "Qwen/Qwen2.5-7B-Instruct-GPTQ-Int4"
 MOE = {"models": model("Qwen/Qwen3-30B-A3B")}
 ADAPTER = {"sql": {"id": "nobody/sql-adapter", "revision": COMMIT, "architecture": "Llama-3.1-8B-Instruct"}}
 
@@ -81,6 +82,40 @@ CASES = [
         says=("speculativeEagleTopk without speculativeNumSteps",),
         remedy="remove speculativeEagleTopk",
         passes={"workloads": serves(speculativeAlgorithm="NEXTN", speculativeEagleTopk=4, speculativeNumSteps=3)},
+    ),
+    Case(
+        code="ENG085",
+        breaks={"workloads": serves(speculativeAlgorithm="MEDUSA")},
+        says=("MEDUSA", "EAGLE3"),
+        remedy="set speculativeAlgorithm: NGRAM",
+        passes={"workloads": serves(speculativeAlgorithm="MEDUSA", image="registry.internal/sglang-with-plugins")},
+    ),
+    Case(
+        code="ENG083",
+        breaks={"models": model(GPTQ), "nodeGroups": nodes("g4dn.xlarge"), "workloads": serves()},
+        says=("gptq", "8.0", "T4"),
+        passes={"models": model(GPTQ), "nodeGroups": nodes("g5.xlarge"), "workloads": serves()},
+    ),
+    Case(
+        code="ENG088",
+        breaks={"workloads": serves(quantization="awq")},
+        says=("awq", "isn't quantized"),
+        remedy="remove quantization",
+        passes={"models": model(AWQ), "workloads": serves(tpSize=4, quantization="awq")},
+    ),
+    Case(
+        code="ENG088",
+        breaks={"models": model(AWQ), "workloads": serves(tpSize=4, quantization="fp8")},
+        says=("fp8 contradicts", "which is awq"),
+        remedy="remove quantization",
+        passes={"workloads": serves(quantization="fp8")},
+    ),
+    Case(
+        code="ENG088",
+        breaks={"models": model(GPTQ), "workloads": serves(quantization="gptq")},
+        says=("gptq_marlin for NVIDIA GPUs",),
+        remedy="remove quantization",
+        passes={"models": model(GPTQ), "workloads": serves(quantization="gptq_marlin")},
     ),
     Case(
         code="ENG086",

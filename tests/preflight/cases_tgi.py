@@ -40,7 +40,7 @@ CASES = [
         code="ENG052",
         breaks=tgi(maxTotalTokens=8192, maxBatchTotalTokens=8191),
         says=("maxTotalTokens 8,192", "at most maxBatchTotalTokens 8,191"),
-        remedy="set maxTotalTokens: 8191",
+        remedy="remove maxBatchTotalTokens",
         passes=tgi(maxTotalTokens=8192, maxBatchTotalTokens=8192),
     ),
     Case(  # speculation switches chunked prefill off
