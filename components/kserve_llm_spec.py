@@ -46,13 +46,18 @@ def selector(workload: Workload) -> dict[str, str]:
     return {"app.kubernetes.io/name": workload.name, "app.kubernetes.io/instance": workload.name}
 
 
-def scheduler(workload: Workload) -> dict[str, str]:
-    """Labels of the scheduler's pods, which read the engines' metrics (scheduler.go, SchedulerLabels)."""
-    return {
+def with_scheduler(workload: Workload) -> Workload:
+    """The workload with its scheduler among its callers: it reads the engines' metrics (scheduler.go, SchedulerLabels)."""
+    settings: LlmInferenceServiceSettings = workload.settings
+    everybody: dict[str, Any] = {"podSelector": {}}
+    if settings.router is None or not settings.router.scheduler or everybody in workload.allow_from:
+        return workload
+    labels = {
         "app.kubernetes.io/name": workload.name,
         "app.kubernetes.io/component": "llminferenceservice-router-scheduler",
         "app.kubernetes.io/part-of": "llminferenceservice",
     }
+    return replace(workload, allow_from=(*workload.allow_from, {"podSelector": {"matchLabels": labels}}))
 
 
 def servers(workload: Workload) -> dict[str, str]:

@@ -140,7 +140,7 @@ def _surroundings(name: str, args: RayArgs, parent: pulumi.Resource) -> list[pul
                     opts=child,
                 )
             )
-    head = {**_metadata(own, args), "name": head_account(own), "labels": head_labels(own)}
+    head: Manifest = {**_metadata(own, args), "name": head_account(own), "labels": head_labels(own)}
     needed.append(
         k8s.core.v1.ServiceAccount(f"{name}-head", metadata=head, automount_service_account_token=False, opts=child)
     )

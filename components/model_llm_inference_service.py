@@ -43,7 +43,7 @@ class ModelLlmInferenceService(pulumi.ComponentResource):
         workload = args.workload
         around = surround(
             name,
-            workload,
+            kserve_llm_spec.with_scheduler(workload),
             parent=self,
             namespace=args.namespace,
             selector=kserve_llm_spec.selector(workload),

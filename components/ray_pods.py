@@ -85,8 +85,7 @@ def head_template(workload: Workload, cluster: RayCluster, *, autoscales: bool) 
         "automountServiceAccountToken": autoscales,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": workload.drain.grace,
-        "nodeSelector": {"kubernetes.io/arch": arch, **head.node_selector},
-        "tolerations": [dict(one) for one in head.tolerations],
+        **pods.placement({"kubernetes.io/arch": arch, **head.node_selector}, head.tolerations),
         "securityContext": {**pods.pod_security(USER), **_user()},
         "containers": [container],
         "volumes": [

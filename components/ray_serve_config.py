@@ -90,8 +90,8 @@ def bundle(workload: Workload, *, alone: bool) -> dict[str, float]:
 
 
 def group_resource(workload: Workload) -> str:
-    """Ray's custom resource of a model's worker pods; it keeps other models away from them."""
-    return f"worker-group-{workload.name}"
+    """Ray's custom resource of a model's worker pods; it keeps other models away from them. KubeRay takes names that end in gpu for GPUs."""
+    return f"{workload.name}-worker-group"
 
 
 def _deployment(workload: Workload) -> dict[str, Any]:

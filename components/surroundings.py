@@ -31,7 +31,7 @@ def surround(
     namespace: pulumi.Input[str] | None,
     selector: Selector | None = None,
     monitored: Selector | None = None,
-    secrets: Sequence[dict[str, str]] = (),
+    secrets: Sequence[Manifest] = (),
 ) -> Surroundings:
     """Creates them as children of a component.
 
@@ -67,6 +67,6 @@ def surround(
             opts=child,
         )
     if files := workload.engine.files(workload.launch):
-        named = {**metadata, "name": config_map_name(workload)}
+        named: Manifest = {**metadata, "name": config_map_name(workload)}
         needed.append(k8s.core.v1.ConfigMap(name, metadata=named, data=files, immutable=True, opts=child))
     return Surroundings(metadata=metadata, needed=needed)

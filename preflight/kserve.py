@@ -5,7 +5,8 @@ from typing import Any
 
 from components.kserve_spec import CONTAINER, runtime_spec
 from components.resolved import Workload
-from components.resolved_kserve import InferenceServiceSettings
+from components.resolved_kserve import InferenceServiceSettings, LlmInferenceServiceSettings
+from components.service_address import service_name, service_port
 from preflight.placement_nodes import setting
 from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 
@@ -23,6 +24,13 @@ def services(facts: Facts) -> Iterator[tuple[Workload, InferenceServiceSettings]
     for workload in facts.workloads:
         if isinstance(workload.settings, InferenceServiceSettings):
             yield workload, workload.settings
+
+
+def stored(facts: Facts) -> Iterator[Workload]:
+    """The workloads whose weights and Service are KServe's, of both kinds."""
+    for workload in facts.workloads:
+        if isinstance(workload.settings, InferenceServiceSettings | LlmInferenceServiceSettings):
+            yield workload
 
 
 def mode(facts: Facts) -> str:
@@ -124,13 +132,13 @@ def _modes(facts: Facts) -> Iterator[Finding]:
 
 
 def _unused(facts: Facts) -> Iterator[Finding]:
-    for workload, _ in services(facts):
+    for workload in stored(facts):
         spec = facts.inputs.config.workloads[workload.name]
         if "service_port" in spec.model_fields_set:
             path = workload_path(workload, "servicePort")
             yield Finding(
                 path=path,
-                message=f"servicePort does nothing: KServe's Service {workload.name}{PREDICTOR_SUFFIX} listens on port 80",
+                message=f"servicePort does nothing: KServe's Service {service_name(workload)} has port {service_port(workload)}",
                 remedies=(Remedy(text="remove servicePort", changes=((path, None),)),),
             )
 
@@ -173,7 +181,8 @@ RULES = (
         code="KSV005",
         severity="error",
         title="Keys of our Service aren't set where KServe makes its own",
-        why=f"KServe's Service has port 80 for the container's first port ({_CONTROLLER}/reconcilers/service/service_reconciler.go).",
+        why=f"An InferenceService's Service has port 80 for the container's first port ({_CONTROLLER}/reconcilers/service/service_reconciler.go), "
+        "an LLMInferenceService's has port 8000 (pkg/controller/v1alpha2/llmisvc/workload.go).",
         check=_unused,
     ),
 )

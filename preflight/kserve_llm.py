@@ -1,10 +1,9 @@
-"""KSV020-KSV026: LLMInferenceServices: their controller, engine, nodes, rollout and router."""
+"""KSV020-KSV024: LLMInferenceServices: their controller, engine, nodes and rollout."""
 
 from collections.abc import Iterator
 
 from components.resolved import Workload
 from components.resolved_kserve import LlmInferenceServiceSettings
-from components.service_address import service_name, service_port
 from preflight.parallelism_shape import size_path
 from preflight.placement_nodes import setting
 from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
@@ -27,11 +26,13 @@ def _controller(facts: Facts) -> Iterator[Finding]:
     flag: Path = ("platform", _OPERATOR, "llmInferenceServices")
     missing = (("platform", "certManager"), {})
     changes = ((flag, True),) if operator else ((flag[:2], {"llmInferenceServices": True}), missing)
-    text = f"set platform.{_OPERATOR}.llmInferenceServices: true" + ("" if operator else " and platform.certManager: {}")
+    text = f"set platform.{_OPERATOR}.llmInferenceServices: true" + (
+        "" if operator else " and platform.certManager: {}"
+    )
     for workload, _ in llm_services(facts):
         yield Finding(
             path=workload_path(workload, "kind"),
-            message=f"{workload.name} is an {KIND}, and the platform section doesn't mention KServe's controller for that kind",
+            message=f"{workload.name} is an {KIND}, and the platform section doesn't mention its controller",
             remedies=(Remedy(text=text, changes=changes),),
         )
 
@@ -41,14 +42,16 @@ def _engine(facts: Facts) -> Iterator[Finding]:
         if workload.engine.name != "vllm":
             yield Finding(
                 path=workload_path(workload, "engine", "name"),
-                message=f"KServe's presets for an {KIND} are for vllm alone: engine {workload.engine.name} would start with vLLM's settings",
+                message=f"KServe's presets for an {KIND} are vllm's: {workload.engine.name} would start with vLLM's settings",
                 remedies=(
                     Remedy(text="use engine vllm"),
-                    Remedy(
-                        text="set kind: InferenceService", changes=((workload_path(workload, "kind"), "InferenceService"),)
-                    ),
+                    Remedy(text="set kind: InferenceService", changes=_inference_service(workload)),
                 ),
             )
+
+
+def _inference_service(workload: Workload) -> tuple[tuple[Path, object], ...]:
+    return (workload_path(workload, "kind"), "InferenceService"), (workload_path(workload, "router"), None)
 
 
 def _stages(facts: Facts) -> Iterator[Finding]:
@@ -110,56 +113,64 @@ def _rollout(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 path=path,
                 message=(
-                    f"KServe's Deployment for an {KIND} starts new pods before it stops old ones, whatever the stack says: rollout in-place "
-                    f"can't be kept for {workload.name}"
+                    f"KServe's Deployment for an {KIND} starts new pods before it stops old ones: rollout in-place can't be kept for "
+                    f"{workload.name}"
                 ),
                 remedies=(
                     setting(path, "surge", ", with GPUs free for one more pod"),
-                    Remedy(
-                        text="set kind: InferenceService", changes=((workload_path(workload, "kind"), "InferenceService"),)
-                    ),
+                    Remedy(text="set kind: InferenceService", changes=_inference_service(workload)),
                 ),
             )
         elif workload.group_size > 1 and workload.max_surge:
             yield Finding(
                 path=path,
-                message=f"KServe's LeaderWorkerSet replaces one copy at a time in place: rollout surge does nothing for {workload.name}",
+                message=f"KServe's LeaderWorkerSet replaces copies in place: rollout surge does nothing for {workload.name}",
                 remedies=(setting(path, "in-place"),),
             )
 
 
-def _router(facts: Facts) -> Iterator[Finding]:
-    operator = facts.stack.operators.get(_OPERATOR)
-    ready = operator is not None and operator.settings["gatewayApi"] == "true"
-    flag: Path = ("platform", _OPERATOR, "gatewayApi")
-    for workload, settings in llm_services(facts):
-        if settings.router is None:
-            continue
-        path = workload_path(workload, "router")
-        if not ready:
-            yield Finding(
-                path=path,
-                message=f"{workload.name}'s route needs the Gateway API's CRDs and a gateway controller, and nothing says that they are there",
-                remedies=(
-                    Remedy(
-                        text="install them, then set platform.kserve.gatewayApi: true",
-                        changes=((flag, True),) if operator else (),
-                    ),
-                    Remedy(text="remove router", changes=((path, None),)),
-                ),
-            )
-        if not _lets_in(workload, settings.router.gateway_namespace):
-            allowed = workload_path(workload, "allowFrom")
-            namespace = settings.router.gateway_namespace
-            peers = facts.inputs.config.workloads[workload.name].allow_from
-            changes = ((allowed, [{"namespace": namespace}, {"podLabels": {}}]),) if peers is None else ()
-            yield Finding(
-                path=allowed,
-                message=f"the NetworkPolicy keeps the gateway in namespace {namespace} out: requests end with a time-out",
-                remedies=(
-                    Remedy(
-                        text=f"add {{namespace: {namespace}}} to allowFrom" if peers is not None else f"set allowFrom: [{{namespace: {namespace}}}]",
-                        changes=changes,
-                    ),
-                ),
-            )
+_SOURCE = "kserve 1fb7810 (v0.20.0), read 2026-11-22: "
+_CODE = f"{_SOURCE}pkg/controller/v1alpha2/llmisvc"
+
+RULES = (
+    Rule(
+        code="KSV020",
+        severity="error",
+        title="Somebody installs KServe's controller for LLMInferenceServices",
+        why="It is a controller of its own with its own CustomResourceDefinitions and presets; without the presets a service stays at the "
+        f"condition ConfigNotFound ({_CODE}/config_merge.go).",
+        check=_controller,
+    ),
+    Rule(
+        code="KSV021",
+        severity="error",
+        title="LLMInferenceServices run vLLM",
+        why="The presets' variables, probes and metrics, and the scheduler that reads them, are vLLM's "
+        f"({_SOURCE}config/llmisvcconfig/config-llm-template.yaml).",
+        check=_engine,
+    ),
+    Rule(
+        code="KSV022",
+        severity="error",
+        title="An LLMInferenceService has as many pipeline stages as nodes",
+        why="The size of its LeaderWorkerSet is `parallelism.pipeline` (ParallelismSpec.GetSize in "
+        f"{_SOURCE}pkg/apis/serving/v1alpha2/llm_inference_service_types_func.go). For data parallelism the preset adds capabilities that Pod "
+        "Security restricted refuses and a template can't take back (config/llmisvcconfig/config-llm-worker-data-parallel.yaml).",
+        check=_stages,
+    ),
+    Rule(
+        code="KSV023",
+        severity="error",
+        title="LLMInferenceServices on several nodes have the LeaderWorkerSet controller",
+        why=f"Their pods are a LeaderWorkerSet's ({_CODE}/workload_multi_node.go).",
+        check=_groups,
+    ),
+    Rule(
+        code="KSV024",
+        severity="error",
+        title="The rollout of an LLMInferenceService is the one that KServe makes",
+        why="Without a strategy of KServe's the Deployment has Kubernetes' 25 %: with up to three replicas it waits for a spare GPU. "
+        f"The LeaderWorkerSet's default is in-place ({_CODE}/workload_single_node.go, workload_multi_node.go).",
+        check=_rollout,
+    ),
+)

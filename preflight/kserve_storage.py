@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from components.engines.vllm import Vllm
 from components.kserve_spec import storage_uri
-from preflight.kserve import services
+from preflight.kserve import services, stored
 from preflight.placement_nodes import setting
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
 
@@ -12,8 +12,8 @@ _TOKEN_KEY = "HF_TOKEN"
 
 
 def _credentials(facts: Facts) -> Iterator[Finding]:
-    for workload, settings in services(facts):
-        if not storage_uri(workload).startswith("s3://") or workload.aws_role or settings.storage_secret:
+    for workload in stored(facts):
+        if not storage_uri(workload).startswith("s3://") or workload.aws_role or workload.settings.storage_secret:
             continue
         yield Finding(
             path=workload_path(workload, "awsRole"),
@@ -26,7 +26,7 @@ def _credentials(facts: Facts) -> Iterator[Finding]:
 
 
 def _token(facts: Facts) -> Iterator[Finding]:
-    for workload, _ in services(facts):
+    for workload in stored(facts):
         token = workload.token_secret
         if token is None or not workload.model.gated or token[1] == _TOKEN_KEY:
             continue
@@ -46,7 +46,7 @@ def _token(facts: Facts) -> Iterator[Finding]:
 
 
 def _served(facts: Facts) -> Iterator[Finding]:
-    for workload, _ in services(facts):
+    for workload in stored(facts):
         names = workload.engine.served_model_name if isinstance(workload.engine, Vllm) else None
         if names and workload.name not in names:
             path = workload_path(workload, "engine", "servedModelName")

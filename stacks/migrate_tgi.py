@@ -52,8 +52,8 @@ _GONE = {
     "max_stop_sequences": "vLLM has no limit for `stop`",
     "max_client_batch_size": "vLLM has no limit for the prompts of one request",
     "validation_workers": "vLLM has no such setting",
-    "rope_scaling": "give rope_parameters as the model card has them with --hf-overrides in extraArgs",
-    "rope_factor": "give rope_parameters as the model card has them with --hf-overrides in extraArgs",
+    "rope_scaling": "give rope_parameters as the model card has them in hfOverrides",
+    "rope_factor": "give rope_parameters as the model card has them in hfOverrides",
     "disable_grammar_support": "structured output can't be switched off; it costs nothing until a request asks for it",
     "enable_prefill_logprobs": "requests may always ask for `prompt_logprobs`",
     "disable_custom_kernels": "vLLM has no such setting",
@@ -103,6 +103,7 @@ def migrate(workload: Workload, engine: Tgi) -> Migration:
     if engine.max_total_tokens is None:
         found.engine["maxModelLen"] = "auto"
         found.notes.append("maxTotalTokens isn't set, so TGI took what fits: maxModelLen: auto does the same")
+    _whole_prompts(found)
     found.notes += [f"the variable {name}: check whether vLLM reads it" for name in workload.env]
     found.notes += [one.format(name=workload.launch.served_name) for one in _CLIENTS]
     return found
@@ -133,6 +134,15 @@ def _set(found: Migration, key: str, value: Any, otherwise: str) -> None:
         found.notes.append(otherwise)
     else:
         found.engine[key] = value
+
+
+def _whole_prompts(found: Migration) -> None:
+    """Without chunked prefill vLLM wants room for the longest request in one step, where TGI wants it for the longest prompt."""
+    tokens, longest = found.engine.get("maxNumBatchedTokens"), found.engine.get("maxModelLen")
+    whole = found.engine.get("enableChunkedPrefill") is False and isinstance(longest, int)
+    if whole and tokens is not None and tokens < longest:
+        found.engine["maxNumBatchedTokens"] = longest
+        found.notes.append(f"maxNumBatchedTokens {longest}: without chunked prefill vLLM refuses less than maxModelLen")
 
 
 def _quantize(found: Migration, workload: Workload, value: str) -> None:

@@ -107,4 +107,7 @@ class KServe(OperatorSpec):
 
     def _storage_initializer(self) -> dict[str, dict[str, str]]:
         """Its requests stay the chart's own: the engine's container asks for more, and Kubernetes takes the larger of both."""
-        return {"requests": {"cpu": "100m", "memory": "100Mi"}, "limits": {"cpu": "1", "memory": self.storage_initializer_memory}}
+        return {
+            "requests": {"cpu": "100m", "memory": "100Mi"},
+            "limits": {"cpu": "1", "memory": self.storage_initializer_memory},
+        }

@@ -14,6 +14,7 @@ from catalog.models import Architecture
 from catalog.options import Overrides, negative
 from components.engines.base import Argument, Engine, Launch, Parallelism, Referenced
 from components.engines.groups import Group, vllm_arguments
+from components.engines.kernel_caches import kernel_caches
 from components.engines.vllm_extra_memory import extras, lora_adapter_bytes
 from components.engines.vllm_json import JsonOption, plain, text
 from components.engines.vllm_kv_transfer import host_bytes
@@ -230,11 +231,7 @@ class Vllm(VllmOptions, Engine):
             "VLLM_NO_USAGE_STATS": "1",
             "DO_NOT_TRACK": "1",
             "VLLM_ENGINE_READY_TIMEOUT_S": str(launch.startup_seconds),
-            "TORCHINDUCTOR_CACHE_DIR": f"{cache}/torchinductor",
-            "TRITON_CACHE_DIR": f"{cache}/triton",
-            "FLASHINFER_WORKSPACE_BASE": f"{cache}/flashinfer",
-            "NUMBA_CACHE_DIR": f"{cache}/numba",
-            "CUDA_CACHE_PATH": f"{cache}/cuda",
+            **kernel_caches(cache),
         }
 
 

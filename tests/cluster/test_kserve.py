@@ -1,4 +1,4 @@
-"""KServe's objects in a real API server, and the Deployment that its controller would make of them, on real controllers and a real scheduler."""
+"""KServe's objects in a real API server, and the Deployment that KServe would make of them, with real controllers and scheduler."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -42,6 +42,10 @@ def moved(_models: dict[str, Any] | None = None, /, **options: Any) -> Migration
         ({"cudaGraphs": [4, 1, 0]}, {"compilationConfig": {"cudagraphCaptureSizes": [1, 4]}}),
         ({"attention": "flashdecoding"}, {"attentionBackend": "FLASH_ATTN"}),
         ({"prefixCaching": False}, {"enablePrefixCaching": False}),
+        (  # vLLM wants room for the longest request in one step (ENG008)
+            {"prefillChunking": False, "maxBatchPrefillTokens": 5000, "maxTotalTokens": 8192},
+            {"enableChunkedPrefill": False, "maxNumBatchedTokens": 8192, "maxModelLen": 8192},
+        ),
         ({"corsAllowOrigin": ["https://a"]}, {"extraArgs": ['--allowed-origins=["https://a"]']}),
     ],
 )
@@ -57,6 +61,7 @@ def test_an_option_becomes_its_equivalent(options: dict[str, Any], section: dict
         ({"quantize": "awq"}, None, "needs a checkpoint quantized so"),
         ({"quantize": "bitsandbytes-nf4"}, None, "AWQ or GPTQ"),
         ({"attention": "paged"}, None, "vLLM picks the implementation"),
+        ({"ropeFactor": 2.0}, None, "as the model card has them in hfOverrides"),
         ({"maxInputTokens": 4096}, None, "no limit for the prompt alone"),
         ({"maxConcurrentRequests": 128}, None, "at a gateway"),
         ({"extraArgs": ["--watermark-gamma=0.5"]}, None, "--watermark-gamma=0.5 in extraArgs"),
