@@ -19,6 +19,7 @@ CONTAINER = "main"
 PIPELINE_PRESET = "kserve-config-llm-worker-pipeline-parallel"
 """What the controller merges into services whose copies span nodes by pipeline parallelism; no chart of v0.20.0 brings it, and without it
 the service stays at ConfigNotFound (config_merge.go: configWorkerPipelineParallelNameSuffix, getConfig). It may be empty."""
+_INITIALIZER = "storage-initializer"
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
@@ -91,9 +92,17 @@ def _template(workload: Workload, role: Role) -> dict[str, Any]:
     for probe in _PROBES:
         if probe in container:
             container[probe]["httpGet"]["scheme"] = "HTTP"
+    if not kserve_spec.storage_uri(workload).startswith("pvc://"):
+        pod["initContainers"] = [{"name": _INITIALIZER, "securityContext": _initializer_security()}]
     for constraint in pod.get("topologySpreadConstraints", ()):
         constraint["labelSelector"] = {"matchLabels": selector(workload)}
     return pod
+
+
+def _initializer_security() -> dict[str, Any]:
+    """What Pod Security "restricted" wants: this controller, unlike InferenceService's, gives the container no security context of its own
+    and takes ours (workload_storage.go, attachStorageInitializer; pkg/utils/storage.go, CreateInitContainerWithConfig)."""
+    return {key: value for key, value in pods.container_security().items() if key != "readOnlyRootFilesystem"}
 
 
 def _router(settings: LlmInferenceServiceSettings) -> Manifest:

@@ -124,7 +124,7 @@ def _surroundings(name: str, args: RayArgs, parent: pulumi.Resource) -> list[pul
     own, child = args.models[0], pulumi.ResourceOptions(parent=parent)
     needed: list[pulumi.Resource] = []
     for workload in args.models:
-        here, key = _metadata(workload, args), name if workload is own else f"{name}-{workload.name}"
+        here, key = _metadata(workload, args), name if workload is own else workload.name
         account = pods.account_metadata(workload, here)
         needed.append(
             k8s.core.v1.ServiceAccount(key, metadata=account, automount_service_account_token=False, opts=child)

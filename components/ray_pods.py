@@ -14,12 +14,10 @@ from components.resolved import Workload
 from components.resolved_ray import RayCluster
 from components.spec import GIB, MIB, mebibytes
 
-# `useradd ray --uid 1000 --gid 100` in docker/base-deps/Dockerfile of ray-project/ray.
+# `useradd ray --uid 1000 --gid 100` in docker/base-deps/Dockerfile of ray-project/ray 00c1d51.
 USER, GROUP = 1000, 100
 CLUSTER_LABEL = "llm-serving/ray-cluster"
 """Label of all pods of one cluster; KubeRay's own has a name that changes with each upgrade of a service."""
-NODE_TYPE_LABEL = "ray.io/node-type"
-"""KubeRay sets it on each pod: head or worker (ray-operator/controllers/ray/utils/constant.go)."""
 GCS_PORT, DASHBOARD_PORT, METRICS_PORT = 6379, 8265, 8080
 WORKER_CONTAINER, HEAD_CONTAINER = "ray-worker", "ray-head"
 LOGS_DIR = "/tmp/ray"

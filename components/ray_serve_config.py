@@ -90,7 +90,7 @@ def bundle(workload: Workload, *, alone: bool) -> dict[str, float]:
 
 
 def group_resource(workload: Workload) -> str:
-    """Ray's custom resource of a model's worker pods; it keeps other models away from them. KubeRay takes names that end in gpu for GPUs."""
+    """Ray's custom resource of a model's worker pods; it keeps other models away. KubeRay takes names that end in gpu for GPUs."""
     return f"{workload.name}-worker-group"
 
 

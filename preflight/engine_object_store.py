@@ -9,7 +9,7 @@ from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
 
 STREAMING = ("runai_streamer", "runai_streamer_sharded", "tensorizer")
 """Load formats of vLLM that take s3:// (model_executor/model_loader, all three versions)."""
-_FETCHED_FOR_IT = frozenset({"InferenceService"})
+_FETCHED_FOR_IT = frozenset({"InferenceService", "LLMInferenceService"})
 """Kinds whose own init container copies the weights."""
 
 

@@ -67,8 +67,7 @@ def _extra(facts: Facts, workload: Workload, extra: Extra, table: Table) -> Iter
         )
         return
     if extra.listed is None:
-        message = _absent(facts, workload, extra.name)
-        yield Finding(path=path, message=message, remedies=() if "; leave it out" in message else remedies)
+        yield Finding(path=path, message=_absent(facts, workload, extra.name), remedies=remedies)
         return
     option = table[extra.listed]
     if option.nargs == 0:

@@ -181,8 +181,8 @@ RULES = (
         code="KSV005",
         severity="error",
         title="Keys of our Service aren't set where KServe makes its own",
-        why=f"An InferenceService's Service has port 80 for the container's first port ({_CONTROLLER}/reconcilers/service/service_reconciler.go), "
-        "an LLMInferenceService's has port 8000 (pkg/controller/v1alpha2/llmisvc/workload.go).",
+        why=f"An InferenceService's has port 80 for the container's port ({_CONTROLLER}/reconcilers/service/service_reconciler.go), an "
+        "LLMInferenceService's has port 8000 (pkg/controller/v1alpha2/llmisvc/workload.go).",
         check=_unused,
     ),
 )

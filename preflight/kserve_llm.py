@@ -44,8 +44,8 @@ def _engine(facts: Facts) -> Iterator[Finding]:
                 path=workload_path(workload, "engine", "name"),
                 message=f"KServe's presets for an {KIND} are vllm's: {workload.engine.name} would start with vLLM's settings",
                 remedies=(
-                    Remedy(text="use engine vllm"),
                     Remedy(text="set kind: InferenceService", changes=_inference_service(workload)),
+                    Remedy(text="use engine vllm"),
                 ),
             )
 
@@ -154,8 +154,8 @@ RULES = (
         severity="error",
         title="An LLMInferenceService has as many pipeline stages as nodes",
         why="The size of its LeaderWorkerSet is `parallelism.pipeline` (ParallelismSpec.GetSize in "
-        f"{_SOURCE}pkg/apis/serving/v1alpha2/llm_inference_service_types_func.go). For data parallelism the preset adds capabilities that Pod "
-        "Security restricted refuses and a template can't take back (config/llmisvcconfig/config-llm-worker-data-parallel.yaml).",
+        f"{_SOURCE}pkg/apis/serving/v1alpha2/llm_inference_service_types_func.go). For data parallelism the preset adds capabilities that "
+        "Pod Security restricted refuses and a template can't take back (config/llmisvcconfig/config-llm-worker-data-parallel.yaml).",
         check=_stages,
     ),
     Rule(

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from components.engines.vllm import Vllm
+from components.ray_pods import head_account
 from components.resolved import Workload
 from components.resolved_ray import RayCluster, RayModel, members
 from components.spec import GIB, MIB, mebibytes
@@ -62,6 +63,12 @@ def _joins(facts: Facts) -> Iterator[Finding]:
     for workload, settings in ray_workloads(facts):
         if settings.cluster is None:
             continue
+        if (taken := head_account(workload)) in others:
+            yield Finding(
+                path=("workloads", taken),
+                message=f"the head of {workload.name} has a ServiceAccount {taken}, and the workload {taken} has it for its own",
+                remedies=(Remedy(text=f"rename the workload {taken}"),),
+            )
         names = Counter(one.engine.client_model(one.launch) for one in members(workload, others))
         for one in members(workload, others)[1:]:
             if names[name := one.engine.client_model(one.launch)] > 1:
@@ -177,7 +184,7 @@ RULES = (
     Rule(
         code="RAY011",
         severity="error",
-        title="A model joins a service that exists, under a name of its own",
+        title="A model joins a service that exists, and names are free",
         why='build_openai_app refuses two models of one name: "Duplicate models found" (ray 2.60.0, '
         "llm/_internal/serve/core/ingress/builder.py).",
         check=_joins,

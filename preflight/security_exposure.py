@@ -100,7 +100,7 @@ def _advisories(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             path=workload_path(workload, "engine", "version"),
             message=(
-                f"{engine.name} {engine.version} has {len(found)} known vulnerabilities (as of "
+                f"{engine.name} {engine.version} has {len(found)} known {'vulnerabilities' if found[1:] else 'vulnerability'} (as of "
                 f"{advisories.date()}): {named}{more}"
             ),
             remedies=tuple(_newer(facts, workload)),

@@ -78,11 +78,19 @@ class Model(Spec):
     volume: DnsLabel | None = None
     """The volume that holds the weights; without one each pod downloads them when it starts."""
     storage_uri: (
-        Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?$", max_length=1000)]
+        Annotated[
+            str,
+            Field(
+                pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?"
+                r"|oci(\+native)?://[a-z0-9][a-z0-9._:-]*(/[a-z0-9._-]+)+(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?)$",
+                max_length=1000,
+            ),
+        ]
         | None
     ) = None
-    """Folder of an S3 bucket that the pods read the weights from when they start, instead of a volume; id and revision say what
-    was copied there. The engine must be able to (vLLM's loadFormat runai_streamer, runai_streamer_sharded or tensorizer)."""
+    """Where the pods get the weights from when they start, instead of a volume; id and revision say what was copied there. A folder of an
+    S3 bucket: the engine must be able to (vLLM's loadFormat runai_streamer, runai_streamer_sharded or tensorizer), or the kind is KServe's.
+    An image (oci+native://registry/name:tag), for KServe's kinds only."""
     path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")] | None = None
     """Folder of the weights inside an existing claim; `<model>/<revision>` when left out."""
     architecture: str | None = None

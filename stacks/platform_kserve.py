@@ -1,6 +1,6 @@
 """`platform.certManager` and `platform.kserve`: KServe's controllers and what they need."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -60,6 +60,8 @@ class KServe(OperatorSpec):
     gateway_api: bool = False
     """The cluster has the Gateway API's CRDs and a gateway controller, which routers of LLMInferenceServices need; this stack installs
     neither."""
+    keda: bool = False
+    """The cluster has KEDA, which autoscaling by a Prometheus query needs; this stack doesn't install it."""
     storage_initializer_memory: Quantity = "16Gi"
     """Most memory of the init container that downloads weights. The chart's own 1Gi ends larger downloads with OOMKilled; 16Gi was enough
     for 40 GB of weights (kserve/kserve issues 5162 and 5326, read 2026-11-22)."""
@@ -73,10 +75,9 @@ class KServe(OperatorSpec):
                 "storage": {"resources": self._storage_initializer()},
             }
         }
-        common = {"version": self.version, "repository": self.repository, "namespace": self.namespace}
         charts = (
-            Chart(name="kserve-crd", chart="kserve-crd", values={}, crds=True, **common),
-            Chart(name="kserve", chart="kserve-resources", values=values, **common),
+            self._chart("kserve-crd", "kserve-crd", crds=True),
+            self._chart("kserve", "kserve-resources", values),
             *(self._llm_charts() if self.llm_inference_services else ()),
         )
         return Operator(
@@ -90,19 +91,30 @@ class KServe(OperatorSpec):
                 "clusterServingRuntimes": str(self.cluster_serving_runtimes).lower(),
                 "llmInferenceServices": str(self.llm_inference_services).lower(),
                 "gatewayApi": str(self.gateway_api).lower(),
+                "keda": str(self.keda).lower(),
             },
         )
 
     def _llm_charts(self) -> tuple[Chart, ...]:
         """CRDs, controller, and the presets that it merges into every LLMInferenceService. What both controllers share is the first one's
         (hack/setup/common.sh of v0.20.0, determine_shared_resources_helm); the chart brings the CRDs of the inference extension."""
-        common = {"version": self.version, "repository": self.repository, "namespace": self.namespace}
         shared = {"version": self.version, "createSharedResources": False}
         presets = {"version": self.version, "llmisvcConfigs": {"enabled": True}}
         return (
-            Chart(name="kserve-llmisvc-crd", chart="kserve-llmisvc-crd", values={}, crds=True, **common),
-            Chart(name="kserve-llmisvc", chart="kserve-llmisvc-resources", values={"kserve": shared}, **common),
-            Chart(name="kserve-presets", chart="kserve-runtime-configs", values={"kserve": presets}, **common),
+            self._chart("kserve-llmisvc-crd", "kserve-llmisvc-crd", crds=True),
+            self._chart("kserve-llmisvc", "kserve-llmisvc-resources", {"kserve": shared}),
+            self._chart("kserve-presets", "kserve-runtime-configs", {"kserve": presets}),
+        )
+
+    def _chart(self, name: str, chart: str, values: dict[str, Any] | None = None, crds: bool = False) -> Chart:
+        return Chart(
+            name=name,
+            chart=chart,
+            version=self.version,
+            repository=self.repository,
+            namespace=self.namespace,
+            values=values or {},
+            crds=crds,
         )
 
     def _storage_initializer(self) -> dict[str, dict[str, str]]:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.cluster
 
 KINDS = ("RayService", "RayCluster")
 EXAMPLES = [ROOT / "docs" / "examples" / "Pulumi.ray.yaml", ROOT / "Pulumi.prod.yaml"]
-SPANNING = {"engine": {"tensorParallelSize": 8, "pipelineParallelSize": 2}, "replicas": 1}
+SPANNING: dict[str, Any] = {"engine": {"tensorParallelSize": 8, "pipelineParallelSize": 2}, "replicas": 1}
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def llm(given: tuple[Workload, ...], index: int = 0) -> dict[str, Any]:
     return serve(given)["applications"][0]["args"]["llm_configs"][index]
 
 
-CLUSTER = {"kind": "RayCluster", "ray": {"version": "2.60.0", "upgradeStrategy": "Recreate"}}
+CLUSTER: dict[str, Any] = {"kind": "RayCluster", "ray": {"version": "2.60.0", "upgradeStrategy": "Recreate"}}
 SHAPES = {
     "one": ray(),
     "spanning": ray(replicas=1, engine={"tensorParallelSize": 8, "pipelineParallelSize": 2}),
@@ -268,6 +268,15 @@ def test_models_of_one_service_keep_to_their_own_worker_groups() -> None:
     assert serve(given)["applications"][0]["args"]["ingress_deployment_config"]["num_replicas"] == 3
 
 
+def test_no_resource_of_rays_is_taken_for_gpus() -> None:
+    """KubeRay takes every name that ends in gpu for num-gpus (ray-operator/controllers/ray/utils/resources.go)."""
+    workloads = stack(ray(more("on-gpu"))).workloads
+    spec = ray_service_spec(members(workloads["chat"], workloads))["rayClusterConfig"]
+    names = {key for group in spec["workerGroupSpecs"] for key in group["resources"]}
+    assert {one for one in names if one.lower().endswith("gpu")} == {"GPU"}
+    assert any("on-gpu" in one for one in names)
+
+
 def test_the_configuration_survives_its_own_yaml() -> None:
     template = 'quotes " and: colons, #no comment\n{% for one in messages %}é{% endfor %}\n'
     kwargs = {"hf_overrides": {"a": "yes", "b": "1e3", "c": [None, True]}}
@@ -400,7 +409,7 @@ def test_policies_select_exactly_the_pods_of_the_cluster(name: str) -> None:
 def test_budgets_count_worker_pods_and_not_the_head() -> None:
     result = deployed(shape("several"))
     head, *workers = kuberay.pods(expanded(shape("several")))
-    for name, key in (("chat", "chat"), ("more", "chat-more")):
+    for name, key in (("chat", "chat"), ("more", "more")):
         selector = named(result, "PodDisruptionBudget", key).inputs["spec"]["selector"]["matchLabels"]
         counted = [pod for pod in [head, *workers] if selector.items() <= pod["metadata"]["labels"].items()]
         assert {pod["metadata"]["labels"]["ray.io/group"] for pod in counted} == {name}

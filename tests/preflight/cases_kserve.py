@@ -13,6 +13,7 @@ ROLE = {"arn": "arn:aws:iam::123456789012:role/model-reader"}
 HUB = {"models": {"llama": {"volume": None}}}
 SCALING = {"minReplicas": 1, "maxReplicas": 2, "scaleMetric": "cpu", "scaleTarget": 80}
 QUERY = {"serverAddress": "http://prometheus:9090", "query": "sum(vllm:num_requests_waiting)", "target": "5"}
+BY_QUERY = {"minReplicas": 1, "maxReplicas": 2, "prometheus": QUERY}
 
 
 def kserve(patch: dict[str, Any] | None = None, **chat: Any) -> dict[str, Any]:
@@ -121,5 +122,19 @@ CASES = [
         says=("20 replicas take 20 GPUs", "16 at its 2 nodes", "the last 4 stay Pending"),
         remedy="set workloads.chat.autoscaling.maxReplicas: 16",
         passes=kserve(replicas=1, autoscaling={**SCALING, "maxReplicas": 16}),
+    ),
+    Case(
+        code="KSV014",
+        breaks=kserve(replicas=1, autoscaling=BY_QUERY),
+        says=("nothing says that the cluster has KEDA",),
+        remedy="set platform.kserve.keda: true",
+        passes=kserve({"platform": {"kserve": {"keda": True}}}, replicas=1, autoscaling=BY_QUERY),
+    ),
+    Case(
+        code="KSV014",
+        breaks=kserve({"platform": {"kserve": {"deploymentMode": "Knative"}}}, replicas=1, autoscaling=BY_QUERY),
+        says=("Knative scales by concurrency or rps",),
+        # A HorizontalPodAutoscaler needs nothing more.
+        passes=kserve(replicas=1, autoscaling=SCALING),
     ),
 ]

@@ -188,6 +188,13 @@ CASES = [
         passes=ray(more(model="llama", engine={"name": "vllm", "version": "0.29.0", "servedModelName": ["small"]})),
     ),
     Case(
+        code="RAY011",
+        breaks=ray(more("chat-head")),
+        says=("a ServiceAccount chat-head",),
+        remedy="rename the workload chat-head",
+        passes=ray(more("head")),
+    ),
+    Case(
         code="RAY012",
         breaks=ray({"nodeGroups": {"gpu": {"maxSize": 3}}}),
         says=("a second Ray cluster with 16 GPUs", "16 of 24 GPUs are taken at its 3 nodes"),

@@ -9,10 +9,10 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import ray
 import yaml
 from pydantic import BaseModel
 from ray import serve
@@ -22,7 +22,7 @@ from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import HTTPOptionsSchema, ServeApplicationSchema, ServeDeploySchema
 
 DEPLOYMENT = frozenset(inspect.signature(serve.deployment).parameters) - {"_func_or_class"}
-_BUILDER = Path(ray.__file__).parent / "llm/_internal/serve/core/ingress/builder.py"
+_BUILDER = Path(inspect.getfile(LLMConfig)).parents[1] / "ingress" / "builder.py"
 
 
 def problems(text: str) -> Iterator[str]:
@@ -85,4 +85,4 @@ def _serving_args() -> frozenset[str]:
 
 if __name__ == "__main__":
     answers = [list(problems(text)) for text in json.load(sys.stdin)]
-    sys.stdout.write(f"{ray.__version__}\n{json.dumps(answers)}\n")
+    sys.stdout.write(f"{version('ray')}\n{json.dumps(answers)}\n")
