@@ -92,7 +92,7 @@ def _template(workload: Workload, role: Role) -> dict[str, Any]:
     for probe in _PROBES:
         if probe in container:
             container[probe]["httpGet"]["scheme"] = "HTTP"
-    if not kserve_spec.storage_uri(workload).startswith("pvc://"):
+    if kserve_spec.storage_uri(workload).startswith(("s3://", "hf://")):
         pod["initContainers"] = [{"name": _INITIALIZER, "securityContext": _initializer_security()}]
     for constraint in pod.get("topologySpreadConstraints", ()):
         constraint["labelSelector"] = {"matchLabels": selector(workload)}

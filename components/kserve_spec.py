@@ -62,11 +62,7 @@ def inference_service_spec(workload: Workload) -> Manifest:
         "predictor": {
             **_replicas(workload, settings.autoscaling),
             **{key: value for key, value in optional.items() if value is not None},
-            # KServe's own default of 25 % waits for a spare GPU for ever.
-            "deploymentStrategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": {"maxSurge": workload.max_surge, "maxUnavailable": workload.max_unavailable},
-            },
+            "deploymentStrategy": _strategy(workload, settings.autoscaling),
             **template,
             **pod,
             "model": {
@@ -124,6 +120,18 @@ def pod_spec(workload: Workload, role: Role) -> dict[str, Any]:
         token_secret=workload.token_secret if fetches else None,
     )
     return pods.pod_spec(mine, role)
+
+
+def _strategy(workload: Workload, scaling: KserveAutoscaling | None) -> Manifest:
+    """In place by default: KServe's own 25 % waits for a spare GPU for ever.
+
+    KServe's Ready is the Deployment's Available, which is true with `replicas - maxUnavailable` pods (PropagateRawStatus in
+    pkg/apis/serving/v1beta1/inference_service_status.go, v0.20.0): of a single replica, with none. Recreate asks for all.
+    """
+    if scaling is None and workload.replicas == 1 and workload.max_surge == 0:
+        return {"type": "Recreate"}
+    limits = {"maxSurge": workload.max_surge, "maxUnavailable": workload.max_unavailable}
+    return {"type": "RollingUpdate", "rollingUpdate": limits}
 
 
 def _replicas(workload: Workload, scaling: KserveAutoscaling | None) -> Manifest:

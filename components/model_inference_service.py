@@ -30,8 +30,8 @@ class ModelInferenceService(pulumi.ComponentResource):
     """An InferenceService with its ServiceAccount, PodDisruptionBudget and NetworkPolicy, and a PodMonitor where asked for.
 
     KServe makes the Deployment `<name>-predictor` and a Service of that name, which listens on port 80. Pulumi waits for the condition
-    Ready as long as the start-up budget says; when it isn't reached, the conditions of the InferenceService and their reasons are in the
-    error.
+    Ready as long as the start-up budget says, and shows KServe's warning events meanwhile; the reason of a pod that fails is in the
+    InferenceService's `status.modelStatus.lastFailureInfo`.
     """
 
     url: pulumi.Output[str]

@@ -56,7 +56,8 @@ def internet_https() -> dict[str, Any]:
 def outside(workload: Workload) -> list[dict[str, Any]]:
     """HTTPS to the Hub or S3 (and to STS, for a role by IRSA), and the Pod Identity agent of the node."""
     role = workload.aws_role
-    outside = workload.downloads or workload.model.storage_uri or role
+    bucket = (workload.model.storage_uri or "").startswith("s3://")
+    outside = workload.downloads or bucket or role
     agent = role is not None and role.via == "pod-identity"
     return [*([internet_https()] if outside else []), *([_pod_identity_agent()] if agent else [])]
 

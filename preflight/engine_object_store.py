@@ -23,7 +23,7 @@ def _readable(facts: Facts) -> Iterator[Finding]:
                 message=f"awsRole works on EKS, and the cluster is given by {facts.stack.cluster.provider}",
                 remedies=(Remedy(text="remove awsRole", changes=((role, None),)),),
             )
-        if uri is None:
+        if uri is None or not uri.startswith("s3://"):
             continue
         if workload.kind in _FETCHED_FOR_IT:
             continue  # its own rules look after the credentials

@@ -18,6 +18,12 @@ _SHARED_BEST = 1500
 _S3_BEST = 12_000
 
 
+def _source(uri: str | None) -> str:
+    if uri is None:
+        return "the Hugging Face Hub"
+    return "S3" if uri.startswith("s3://") else "the image"
+
+
 def _too_short(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
         start = workload.startup
@@ -25,7 +31,7 @@ def _too_short(facts: Facts) -> Iterator[Finding]:
             continue
         quick, rate = _quick_seconds(workload), read_rate(workload.model, workload.volume)[0]
         path = workload_path(workload, "startupTimeoutSeconds")
-        where = "the volume" if workload.volume else ("S3" if workload.model.storage_uri else "the Hugging Face Hub")
+        where = "the volume" if workload.volume else _source(workload.model.storage_uri)
         yield Finding(
             path=path,
             message=(
@@ -42,7 +48,7 @@ def _quick_seconds(workload: Workload) -> float:
     """A quick first start: measured fixed part, and the weights at the rate that is stated, or else the best that the storage gives."""
     volume = workload.volume
     if volume is None:
-        rate = _S3_BEST if workload.model.storage_uri else _HUB_BEST
+        rate = _S3_BEST if (workload.model.storage_uri or "").startswith("s3://") else _HUB_BEST
     elif volume.storage == "ebs" or volume.throughput_basis.startswith("throughputMiBps"):
         rate = volume.throughput_mibps
     else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from catalog.models import models
+from components.engines.base import Engine
 from stacks.config import StackConfig
 from stacks.messages import shown
 from stacks.nearest import closest
@@ -26,8 +27,8 @@ class Names:
     """Volume and architecture by model."""
     workloads: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
     """Model and node group by workload."""
-    engines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Models that the engine's options name, by workload."""
+    engines: Mapping[str, tuple[tuple[Path, str], ...]] = field(default_factory=dict)
+    """Models that the engine's options name, and where below the engine, by workload."""
 
 
 def reference_errors(config: StackConfig, infrastructure: StackConfig | None) -> list[tuple[Path, str]]:
@@ -60,9 +61,9 @@ def _errors(names: Names, other: Names) -> Iterator[tuple[Path, str]]:
         if group is not None and group not in groups:
             yield ("workloads", name, "nodeGroup"), _absent("node group", group, groups, "nodeGroups")
     for name, used in names.engines.items():
-        for model in used:
+        for place, model in used:
             if model not in names.models:
-                yield ("workloads", name, "engine"), _absent("model", model, names.models, "models")
+                yield ("workloads", name, "engine", *place), _absent("model", model, names.models, "models")
 
 
 def _absent(kind: str, name: str, known: Iterable[str], section: str) -> str:
@@ -91,8 +92,24 @@ def _names(config: StackConfig) -> Names:
         architectures=frozenset(config.catalog.models),
         models={name: (one.volume, one.architecture) for name, one in config.models.items()},
         workloads={name: (one.model, one.node_group) for name, one in config.workloads.items()},
-        engines={name: one.engine.references() for name, one in config.workloads.items()},
+        engines={name: tuple(_engine_models(one.engine)) for name, one in config.workloads.items()},
     )
+
+
+def _engine_models(engine: Engine) -> Iterator[tuple[Path, str]]:
+    written = engine.model_dump(by_alias=True, exclude_unset=True)
+    for model in engine.references():
+        yield next(_places(written, model), ()), model
+
+
+def _places(value: Any, name: str) -> Iterator[Path]:
+    """Where a text stands in what was written."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in items:
+        if one == name:
+            yield (key,)
+        else:
+            yield from ((key, *rest) for rest in _places(one, name))
 
 
 def names_in(data: Any) -> Names:

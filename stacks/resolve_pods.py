@@ -78,7 +78,9 @@ def read_rate(model: Model, volume: Volume | None) -> tuple[int, str]:
     """At how many MiB/s a pod reads the weights, cautious, and where that is from."""
     if volume is not None:
         return volume.throughput_mibps, volume.throughput_basis
-    return (S3_MIBPS, "S3, cautious assumption") if model.storage_uri else (HUB_MIBPS, "Hugging Face Hub")
+    if model.storage_uri and model.storage_uri.startswith("s3://"):
+        return S3_MIBPS, "S3, cautious assumption"
+    return HUB_MIBPS, "image registry, as from the Hugging Face Hub" if model.storage_uri else "Hugging Face Hub"
 
 
 def startup(

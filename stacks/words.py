@@ -9,7 +9,10 @@ from stacks.problem import quoted
 from stacks.shape import Type
 
 PATTERNS: dict[str, str] = {
-    r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?$": "a folder in S3, such as s3://bucket/path",
+    r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()-]+)*/?"
+    r"|oci(\+native)?://[a-z0-9][a-z0-9._:-]*(/[a-z0-9._-]+)+(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{64})?)$": (
+        "a folder in S3, such as s3://bucket/path, or an image, such as oci+native://registry/name:tag"
+    ),
     r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$": (
         "the ARN of an IAM role, such as arn:aws:iam::123456789012:role/weights"
     ),

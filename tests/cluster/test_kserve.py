@@ -14,7 +14,7 @@ from tests.cluster.nodes import stack_nodes
 from tests.cluster.objects import Program, a_program, of_kind
 from tests.cluster.state import condition, rolled_out, wait_for, wait_for_absence
 from tests.preflight.case import BASE, merged
-from tests.preflight.cases_kserve import BUCKET, HUB, QUERY, ROLE, SCALING
+from tests.preflight.cases_kserve import BUCKET, HUB, ROLE, SCALING
 from tests.preflight.cases_kserve import kserve as patched
 
 pytestmark = pytest.mark.cluster
@@ -154,6 +154,31 @@ def test_kserves_own_strategy_would_wait_for_a_gpu_for_ever(
     assert len(ready) == 2
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_single_replica_is_available_only_when_its_pod_serves(
+    ours: bool, started: Callable[[Program], tuple[Object, Object]], cluster: ControlPlane
+) -> None:
+    """KServe's Ready, for which Pulumi waits, is the Deployment's Available: with maxUnavailable 1 no pod is needed for it."""
+    service, runtime = started(program(replicas=1))
+    if not ours:
+        limits = {"maxSurge": 0, "maxUnavailable": 1}
+        service["spec"]["predictor"]["deploymentStrategy"] = {"type": "RollingUpdate", "rollingUpdate": limits}
+    cluster.remove_nodes(["gpu-0", "gpu-1"])
+    made = kserve.with_storage(kserve.deployment(service, runtime))
+    cluster.apply([made])
+    metadata = made["metadata"]
+
+    def available() -> str | None:
+        (pod,) = pods_of(cluster, made) or [None]
+        if pod is None or condition(pod, "PodScheduled") != "False":
+            return None
+        return condition(
+            cluster.client.get("apps/v1", "Deployment", metadata["name"], metadata["namespace"]), "Available"
+        )
+
+    assert wait("a pod that has no node, and what the Deployment says", available) == ("False" if ours else "True")
+
+
 def test_a_drain_takes_one_of_kserves_pods_at_a_time(
     started: Callable[[Program], tuple[Object, Object]], cluster: ControlPlane
 ) -> None:
@@ -181,11 +206,10 @@ def test_a_drain_takes_one_of_kserves_pods_at_a_time(
     "chat",
     [
         {"replicas": 1, "autoscaling": SCALING},
-        {"replicas": 1, "autoscaling": {"minReplicas": 0, "maxReplicas": 2, "prometheus": QUERY}},
         {"rollout": "surge"},
         {"metrics": "podMonitor"},
     ],
-    ids=["hpa", "keda", "surge", "podMonitor"],
+    ids=["hpa", "surge", "podMonitor"],
 )
 def test_the_api_server_keeps_every_field(
     chat: dict[str, Any], started: Callable[[Program], tuple[Object, Object]]

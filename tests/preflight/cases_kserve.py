@@ -33,6 +33,14 @@ def second(**keys: Any) -> dict[str, Any]:
     return {"workloads": {"more": workload}}
 
 
+def image(scheme: str) -> dict[str, Any]:
+    """The weights in an image, and a cluster that can mount it."""
+    return {
+        "cluster": {"kubernetesVersion": "1.35"},
+        "models": {"llama": {"volume": None, "storageUri": f"{scheme}://ghcr.io/team/llama:3"}},
+    }
+
+
 CASES = [
     Case(
         code="KSV001",
@@ -136,5 +144,27 @@ CASES = [
         says=("Knative scales by concurrency or rps",),
         # A HorizontalPodAutoscaler needs nothing more.
         passes=kserve(replicas=1, autoscaling=SCALING),
+    ),
+    Case(
+        code="KSV015",
+        breaks=kserve(image("oci")),
+        says=("without a security context", "no pod of chat"),
+        remedy="set models.llama.storageUri: oci+native://ghcr.io/team/llama:3, an image volume",
+        passes=kserve(image("oci+native")),
+    ),
+    Case(
+        code="KSV015",
+        breaks=kserve(merged(image("oci+native"), {"cluster": {"kubernetesVersion": "1.34"}})),
+        says=("Kubernetes 1.34 has no image volumes", "since 1.35"),
+        remedy="upgrade the cluster to 1.35 or newer",
+        # Nobody knows the version: the cluster may have them.
+        passes=kserve(merged(image("oci+native"), {"cluster": {"kubernetesVersion": None}})),
+    ),
+    Case(
+        code="KSV015",
+        breaks=image("oci+native"),
+        says=("a Deployment doesn't mount oci+native://ghcr.io/team/llama:3",),
+        remedy="give models.llama a volume",
+        passes=BUCKET,
     ),
 ]
