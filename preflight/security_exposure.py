@@ -90,6 +90,18 @@ def _advisories(facts: Facts) -> Iterator[Finding]:
     known = {}
     for workload in facts.workloads:
         engine = workload.engine
+        if not advisories.advisories(engine.name):
+            yield Finding(
+                path=workload_path(workload, "engine", "name"),
+                message=f"the vulnerabilities of {engine.name} weren't looked up here: that none is named doesn't mean that there is none",
+                remedies=(
+                    Remedy(
+                        text="read the project's advisories, and allow SEC007 for this workload with what you found"
+                    ),
+                ),
+                severity="notice",
+            )
+            continue
         if (engine.name, engine.version) not in known:
             known[engine.name, engine.version] = advisories.affecting(engine.name, engine.version)
         found = known[engine.name, engine.version]
@@ -120,7 +132,9 @@ def _newer(facts: Facts, workload: Workload) -> Iterator[Remedy]:
     if not advisories.affecting(engine.name, newest):
         yield Remedy(text=f"set {'.'.join(map(str, path))}: {newest}", changes=((path, newest),))
     if isinstance(workload.settings, RayModel):
-        yield Remedy(text="move to a Ray release whose image has a later vLLM as soon as there is one, or allow SEC007 with the reason")
+        yield Remedy(
+            text="move to a Ray release whose image has a later vLLM as soon as there is one, or allow SEC007 with the reason"
+        )
     yield Remedy(text=f"move to {newest}, or allow SEC007 for this workload with the reason why it isn't exposed")
 
 
@@ -164,7 +178,7 @@ RULES = (
         code="SEC007",
         severity="warning",
         title="The engine's version has no known vulnerabilities",
-        why="Ranges of versions with the source of each: catalog/data/advisories.json.",
+        why="Ranges of versions with the source of each: catalog/data/advisories.json. A notice for an engine that it has no rows of.",
         check=_advisories,
     ),
     Rule(

@@ -158,7 +158,7 @@ CASES = [
         says=("Kubernetes 1.34 has no image volumes", "since 1.35"),
         remedy="upgrade the cluster to 1.35 or newer",
         # Nobody knows the version: the cluster may have them.
-        passes=kserve(merged(image("oci+native"), {"cluster": {"kubernetesVersion": None}})),
+        passes=kserve({**image("oci+native"), "cluster": {"kubernetesVersion": None}}),
     ),
     Case(
         code="KSV015",

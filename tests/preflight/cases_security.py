@@ -101,6 +101,13 @@ CASES = [
         passes=engine(version="0.32.0"),
     ),
     Case(
+        code="SEC007",
+        breaks={"workloads": {"chat": {"engine": {"name": "sglang", "version": "0.5.23", "maxModelLen": None}}}},
+        says=("sglang", "weren't looked up"),
+        remedy="allow SEC007",
+        passes=engine(version="0.32.0"),
+    ),
+    Case(
         code="SEC008",
         breaks=engine(extraArgs=["--api-key", "abc"]),
         says=("--api-key", "command line"),
