@@ -12,14 +12,13 @@ from components import kserve_spec, leader_worker_set_spec, pods
 from components.pods import Role
 from components.resolved import Workload
 from components.resolved_kserve import LlmInferenceServiceSettings
-from components.spec import Manifest
+from components.spec import Manifest, mebibytes
 
 CONTAINER = "main"
 """The name by which KServe finds the model server's container."""
 PIPELINE_PRESET = "kserve-config-llm-worker-pipeline-parallel"
 """What the controller merges into services whose copies span nodes by pipeline parallelism; no chart of v0.20.0 brings it, and without it
 the service stays at ConfigNotFound (config_merge.go: configWorkerPipelineParallelNameSuffix, getConfig). It may be empty."""
-_INITIALIZER = "storage-initializer"
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
@@ -93,16 +92,21 @@ def _template(workload: Workload, role: Role) -> dict[str, Any]:
         if probe in container:
             container[probe]["httpGet"]["scheme"] = "HTTP"
     if kserve_spec.storage_uri(workload).startswith(("s3://", "hf://")):
-        pod["initContainers"] = [{"name": _INITIALIZER, "securityContext": _initializer_security()}]
+        pod["initContainers"] = [_initializer(workload)]
     for constraint in pod.get("topologySpreadConstraints", ()):
         constraint["labelSelector"] = {"matchLabels": selector(workload)}
     return pod
 
 
-def _initializer_security() -> dict[str, Any]:
-    """What Pod Security "restricted" wants: this controller, unlike InferenceService's, gives the container no security context of its own
-    and takes ours (workload_storage.go, attachStorageInitializer; pkg/utils/storage.go, CreateInitContainerWithConfig)."""
-    return {key: value for key, value in pods.container_security().items() if key != "readOnlyRootFilesystem"}
+def _initializer(workload: Workload) -> dict[str, Any]:
+    """Our part of the init container that copies the weights. This controller, unlike InferenceService's, gives it no security context, and
+    1Gi of memory whatever the chart's values say; it takes both from here (workload_storage.go, attachStorageInitializer;
+    charts/kserve-resources/files/common/configmap-patch.yaml). It runs before the engine, so the engine's share costs nothing more.
+    """
+    pod = workload.resources
+    share = {"cpu": pods.cpu(pod.cpu_millis), "memory": mebibytes(pod.memory)}
+    security = {key: value for key, value in pods.container_security().items() if key != "readOnlyRootFilesystem"}
+    return {"name": "storage-initializer", "resources": {"limits": share}, "securityContext": security}
 
 
 def _router(settings: LlmInferenceServiceSettings) -> Manifest:

@@ -1,4 +1,4 @@
-"""KSV001-KSV005: KServe and its runtimes: operator, cert-manager, one runtime for one engine, keys that a mode lacks."""
+"""KSV001-KSV006: KServe and its runtimes: operator, cert-manager, one runtime for one engine, keys that a mode lacks."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +12,7 @@ from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 
 KIND = "InferenceService"
 _OPERATOR, _NEEDED = "kserve", "certManager"
+_TEMPLATE = "{{"
 _KNATIVE_ONLY = {
     "canary_traffic_percent": "canaryTrafficPercent",
     "container_concurrency": "containerConcurrency",
@@ -143,6 +144,35 @@ def _unused(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def _container(facts: Facts) -> Iterator[Finding]:
+    for workload, _ in services(facts):
+        for index, word in enumerate(workload.engine.extra_args):
+            if _TEMPLATE in word:
+                yield Finding(
+                    path=workload_path(workload, "engine", "extraArgs", index),
+                    message=f"KServe runs the container through a Go template, and {_TEMPLATE} begins an action of it: {word}",
+                    remedies=(
+                        Remedy(text=f"write it without {_TEMPLATE}, for example with a space between the braces"),
+                    ),
+                )
+        for name, value in workload.env.items():
+            path = workload_path(workload, "env", name)
+            if name == "PYTHONPATH":
+                yield Finding(
+                    path=path,
+                    message="KServe's webhook refuses an InferenceService that sets PYTHONPATH",
+                    remedies=(Remedy(text="remove PYTHONPATH", changes=((path, None),)),),
+                )
+            elif _TEMPLATE in value:
+                yield Finding(
+                    path=path,
+                    message=f"KServe runs the container through a Go template, and {_TEMPLATE} begins an action of it",
+                    remedies=(
+                        Remedy(text=f"write it without {_TEMPLATE}, for example with a space between the braces"),
+                    ),
+                )
+
+
 _CONTROLLER = "kserve pkg/controller/v1beta1/inferenceservice (aaac4e2, read 2026-11-22)"
 
 RULES = (
@@ -184,5 +214,13 @@ RULES = (
         why=f"An InferenceService's has port 80 for the container's port ({_CONTROLLER}/reconcilers/service/service_reconciler.go), an "
         "LLMInferenceService's has port 8000 (pkg/controller/v1alpha2/llmisvc/workload.go).",
         check=_unused,
+    ),
+    Rule(
+        code="KSV006",
+        severity="error",
+        title="KServe takes the container as it is",
+        why=f"Placeholders such as {{{{.Name}}}} are replaced in the whole container ({_CONTROLLER}/utils/utils.go, "
+        "ReplacePlaceholders), and the webhook blocks PYTHONPATH (pkg/apis/serving/v1beta1/inference_service_validation.go).",
+        check=_container,
     ),
 )

@@ -12,6 +12,8 @@ from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 
 def spanning(workload: Workload, facts: Facts) -> Iterator[Remedy]:
     """The kind whose copies span nodes, for a workload of one that doesn't and an engine that can."""
+    if workload.kind == "InferenceService" and spans(workload):
+        yield Remedy(text="use kind: LLMInferenceService with a pipeline stage for each node, or LeaderWorkerSet")
     if workload.kind != "Deployment" or not spans(workload):
         return
     operator: Path = ("platform", "leaderWorkerSet")

@@ -37,7 +37,11 @@ def _surge(facts: Facts) -> Iterator[Finding]:
 
 def _new_copy(workload: Workload) -> str:
     one = f"a new pod of {workload.resources.gpus} {GPU}"
-    return one if workload.group_size == 1 else f"a new group of {workload.group_size} pods with {workload.resources.gpus} {GPU} each"
+    return (
+        one
+        if workload.group_size == 1
+        else f"a new group of {workload.group_size} pods with {workload.resources.gpus} {GPU} each"
+    )
 
 
 def _one_replica(facts: Facts) -> Iterator[Finding]:

@@ -191,11 +191,7 @@ def _placement(workload: Workload, needed: int | None, stack: Stack) -> Placemen
     group, pod = workload.node_group, workload.resources
     types = " or ".join(group.instance_type_names) or f"{group.gpus_per_node} x {group.gpu_name}"
     start = workload.startup
-    down = (
-        "one copy at a time"
-        if workload.replicas > 1
-        else f"down for up to {_minutes(workload.replace_seconds)}"
-    )
+    down = "one copy at a time" if workload.replicas > 1 else f"down for up to {_minutes(workload.replace_seconds)}"
     return Placement(
         workload=workload.name,
         pods=workload.pods,

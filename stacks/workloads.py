@@ -127,4 +127,3 @@ class DeploymentWorkload(Workload):
 
     kind: Literal["Deployment"]
     """A Kubernetes Deployment."""
-

@@ -181,8 +181,8 @@ def test_the_deployment_that_kserve_makes_is_replaced_in_place() -> None:
 def test_a_single_replica_is_recreated_so_that_ready_means_a_pod_that_serves() -> None:
     assert kserve_deployment(service_of(replicas=1))["spec"]["strategy"] == {"type": "Recreate"}
     # With spare GPUs the old pod serves on; an autoscaler may have more than one at the time of the update.
-    for keys in ({"rollout": "surge"}, {"autoscaling": SCALING}):
-        assert kserve_deployment(service_of(replicas=1, **keys))["spec"]["strategy"]["type"] == "RollingUpdate"
+    for given in (service_of(replicas=1, rollout="surge"), service_of(replicas=1, autoscaling=SCALING)):
+        assert kserve_deployment(given)["spec"]["strategy"]["type"] == "RollingUpdate"
 
 
 def test_an_autoscaler_owns_the_number_of_replicas() -> None:

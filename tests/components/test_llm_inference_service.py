@@ -149,6 +149,15 @@ def test_the_pods_are_fit_for_restricted(storage: str) -> None:
         assert unrestricted(groups["spec"]["leaderWorkerTemplate"][template]["spec"]) == []
 
 
+@pytest.mark.parametrize("storage", ["s3", "hub"])
+def test_the_storage_initializer_has_the_engines_share_and_makes_the_pod_no_larger(storage: str) -> None:
+    pod = kserve_llm.deployment(service(workload(storage)))["spec"]["template"]["spec"]
+    (initializer,), (container,) = pod["initContainers"], pod["containers"]
+    engine = container["resources"]["requests"]
+    assert initializer["resources"]["limits"] == {key: engine[key] for key in ("cpu", "memory")}
+    assert initializer["resources"]["requests"] == {"cpu": "100m", "memory": "100Mi"}
+
+
 def test_without_our_part_the_storage_initializer_would_be_refused() -> None:
     made = service(workload("s3"))
     made["spec"]["template"]["initContainers"] = [{"name": "storage-initializer"}]

@@ -24,8 +24,8 @@ from components.nvidia_device_plugin import NvidiaDevicePlugin, NvidiaDevicePlug
 from components.resolved import DevicePlugin
 from preview.registered import Registered
 from preview.run import Run, run
-from stacks.platform import NvidiaDevicePlugin as Configured
 from stacks.node_groups import EksNodeGroup, ExistingNodeGroup
+from stacks.platform import NvidiaDevicePlugin as Configured
 from stacks.resolve_nodes import eks_group, existing_group
 
 CHART = json.loads((Path(__file__).parent / "data" / "nvidia-device-plugin-0.20.0-keys.json").read_text())

@@ -98,6 +98,20 @@ CASES = [
         passes=kserve(),
     ),
     Case(
+        code="KSV006",
+        breaks=kserve(env={"PYTHONPATH": "/plugins"}),
+        says=("PYTHONPATH",),
+        remedy="remove PYTHONPATH",
+        passes=kserve(env={"GREETING": "{ hello }"}),
+    ),
+    Case(
+        code="KSV006",
+        breaks=kserve(engine={"extraArgs": ["--root-path=/{{name}}"]}),
+        says=("Go template", "--root-path=/{{name}}"),
+        remedy="without {{",
+        passes=kserve(engine={"extraArgs": ["--root-path=/name"]}),
+    ),
+    Case(
         code="KSV010",
         breaks=kserve(BUCKET),
         says=("s3://models/llama", "never starts"),

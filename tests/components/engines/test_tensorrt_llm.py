@@ -12,6 +12,7 @@ from catalog.options import options, versions
 from components.engines.base import Engine, Launch
 from components.engines.tensorrt_llm import OPTIONS_FILE, TensorRtLlm
 from components.engines.tensorrt_llm_configs import CudaGraphConfig, KvCacheConfig, MoeConfig, SpeculativeConfig
+from components.spec import Spec
 
 LAUNCH = Launch(
     model="/models/llama/0123456789ab",
@@ -150,7 +151,7 @@ def test_every_typed_option_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("config", [KvCacheConfig, CudaGraphConfig, MoeConfig, SpeculativeConfig])
-def test_every_key_of_a_nested_option_has_a_row(config: type) -> None:
+def test_every_key_of_a_nested_option_has_a_row(config: type[Spec]) -> None:
     given: set[str] = set()
     for row in FILE_ROWS:
         value = yaml.safe_load(row)[next(iter(yaml.safe_load(row)))]
