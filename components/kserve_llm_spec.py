@@ -19,6 +19,15 @@ CONTAINER = "main"
 PIPELINE_PRESET = "kserve-config-llm-worker-pipeline-parallel"
 """What the controller merges into services whose copies span nodes by pipeline parallelism; no chart of v0.20.0 brings it, and without it
 the service stays at ConfigNotFound (config_merge.go: configWorkerPipelineParallelNameSuffix, getConfig). It may be empty."""
+_SELECTED_BY = frozenset(
+    {
+        "app.kubernetes.io/name",
+        "app.kubernetes.io/component",
+        "app.kubernetes.io/part-of",
+        "kserve.io/component",
+        "llm-d.ai/role",
+    }
+)
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
@@ -31,8 +40,7 @@ def llm_inference_service_spec(workload: Workload) -> Manifest:
     return {
         "model": {"uri": kserve_spec.storage_uri(workload), "name": workload.launch.served_name},
         "replicas": workload.replicas,
-        # The controller's own app.kubernetes.io/name, /component and /part-of are the selector of its Deployment.
-        "labels": {**workload.labels, **_own_labels(workload)},
+        "labels": {**_more_labels(workload), **selector(workload)},
         **({"annotations": annotations} if annotations else {}),
         **_parallelism(workload),
         "template": _template(workload, leader),
@@ -42,8 +50,8 @@ def llm_inference_service_spec(workload: Workload) -> Manifest:
 
 
 def selector(workload: Workload) -> dict[str, str]:
-    """Labels that pick the pods with an engine, and not those of the scheduler: KServe's label and ours."""
-    return {"app.kubernetes.io/name": workload.name, "app.kubernetes.io/instance": workload.name}
+    """Labels of ours on the pods with an engine: the scheduler's pods don't have them."""
+    return {"app.kubernetes.io/instance": workload.name, "app.kubernetes.io/managed-by": "pulumi"}
 
 
 def with_scheduler(workload: Workload) -> Workload:
@@ -72,8 +80,9 @@ def annotations(workload: Workload) -> dict[str, str]:
     return {**secret, "pulumi.com/waitFor": "condition=Ready"}
 
 
-def _own_labels(workload: Workload) -> dict[str, str]:
-    return {"app.kubernetes.io/instance": workload.name, "app.kubernetes.io/managed-by": "pulumi"}
+def _more_labels(workload: Workload) -> dict[str, str]:
+    """The stack's own labels but those that the controller selects its pods by: a service may only replace them in the template."""
+    return {key: value for key, value in workload.labels.items() if key not in _SELECTED_BY}
 
 
 def _parallelism(workload: Workload) -> Manifest:

@@ -28,7 +28,9 @@ class ModelLlmInferenceService(pulumi.ComponentResource):
     """An LLMInferenceService with its ServiceAccount, PodDisruptionBudget and NetworkPolicy, and a PodMonitor where asked for.
 
     KServe makes the Deployment `<name>-kserve`, or the LeaderWorkerSet `<name>-kserve-mn` where a copy has several pods, and the Service
-    `<name>-kserve-workload-svc` on port 8000. Pulumi waits for the condition Ready as long as the start-up budget says.
+    `<name>-kserve-workload-svc` on port 8000. Pulumi waits for the condition Ready as long as the start-up budget says, at the first
+    start: the controller of v0.20.0 writes no `status.observedGeneration`, so that an update finds the Ready of before and isn't waited
+    for (pulumi-kubernetes provider/pkg/await/condition/kubectl.go).
     """
 
     url: pulumi.Output[str]

@@ -30,6 +30,9 @@ _TEMPLATES: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
     ("ray.io", "RayService"): tuple(("spec", "rayClusterConfig", *one) for one in _RAY_GROUPS),
 }  # fmt: skip
 _INFERENCE_SERVICE = ("serving.kserve.io", "InferenceService")
+_LLM_INFERENCE_SERVICE = ("serving.kserve.io", "LLMInferenceService")
+_LLM_SPECS = (("template",), ("worker",), ("prefill", "template"), ("prefill", "worker"))
+"""Pod specs whose labels stand beside them; KServe adds its own."""
 _INLINE = (("spec", "predictor"), ("spec", "predictor", "workerSpec"), ("spec", "transformer"), ("spec", "explainer"))
 """KServe puts the fields of a pod spec beside its own, and one container more under `model`."""
 
@@ -96,6 +99,12 @@ def pods(resource: Resource) -> Iterator[Pod]:
             spec = resource.props.at(*path)
             if spec.exists():
                 yield Pod(owner=resource, spec=spec, labels=resource.props.at("metadata", "labels"))
+        return
+    if kind == _LLM_INFERENCE_SERVICE:
+        for path in _LLM_SPECS:
+            spec = resource.props.at("spec", *path)
+            if spec.exists():
+                yield Pod(owner=resource, spec=spec, labels=resource.props.at("spec", *path[:-1], "labels"))
         return
     for path in _TEMPLATES.get(kind, ()):
         for template in _below(resource.props, path):

@@ -118,7 +118,7 @@ POD_TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
     "kubernetes:apps/v1:DaemonSet": ("spec", "template"),
     "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet": ("spec", "leaderWorkerTemplate"),
     "kubernetes:serving.kserve.io/v1beta1:InferenceService": ("spec", "predictor"),
-    "kubernetes:serving.kserve.io/v1alpha1:LLMInferenceService": ("spec",),
+    "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService": ("spec",),
     "kubernetes:ray.io/v1:RayService": ("spec", "rayClusterConfig"),
 }
 """Where each kind that serves keeps what its pods are made of."""

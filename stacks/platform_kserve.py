@@ -63,8 +63,8 @@ class KServe(OperatorSpec):
     keda: bool = False
     """The cluster has KEDA, which autoscaling by a Prometheus query needs; this stack doesn't install it."""
     storage_initializer_memory: Quantity = "16Gi"
-    """Most memory of the init container that copies the weights of InferenceServices. The chart's own 1Gi ends larger downloads with OOMKilled; 16Gi was enough
-    for 40 GB of weights (kserve/kserve issues 5162 and 5326, read 2026-11-22)."""
+    """Most memory of the init container that copies the weights of InferenceServices. The chart's own 1Gi ends larger copies with
+    OOMKilled; 16Gi was enough for 40 GB of weights (kserve/kserve issues 5162 and 5326, read 2026-11-22)."""
 
     def operator(self, name: str) -> Operator:
         """CRDs, then the controller, which answers requests inside the cluster only: it makes no Ingress."""

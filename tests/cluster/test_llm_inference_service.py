@@ -95,7 +95,7 @@ def test_a_sleep_beside_the_presets_command_would_be_refused(
 
 
 def test_the_router_is_accepted(started: Callable[[Program], Object]) -> None:
-    keys = {"router": {**ROUTER, "scheduler": True}, "allowFrom": [{"namespace": "gateways"}]}
+    keys: dict[str, Any] = {"router": {**ROUTER, "scheduler": True}, "allowFrom": [{"namespace": "gateways"}]}
     found = started(program(**keys))
     assert found["spec"]["router"] == {
         "route": {},

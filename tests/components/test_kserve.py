@@ -340,7 +340,8 @@ def test_the_runtime_holds_what_services_share_and_the_service_the_rest() -> Non
     own = found["InferenceService"]["spec"]["predictor"]["model"]
     assert {"image", "command", "ports", "readinessProbe", "livenessProbe", "securityContext"} <= shared.keys()
     assert {"args", "env", "resources", "startupProbe", "lifecycle", "volumeMounts"} <= own.keys()
-    assert not shared.keys() & own.keys()
+    assert shared.keys() & own.keys() == {"securityContext"}
+    assert shared["securityContext"] == own["securityContext"]
 
 
 @pytest.mark.parametrize("metrics", ["annotations", "podMonitor"])

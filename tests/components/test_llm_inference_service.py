@@ -166,7 +166,8 @@ def test_without_our_part_the_storage_initializer_would_be_refused() -> None:
 
 
 def test_no_label_of_ours_replaces_one_of_the_selector() -> None:
-    made = kserve_llm.deployment(service(workload(labels={"team": "search"})))
+    theirs = {"app.kubernetes.io/name": "search", "kserve.io/component": "search"}
+    made = kserve_llm.deployment(service(workload(labels={"team": "search", **theirs})))
     labels = made["spec"]["template"]["metadata"]["labels"]
     assert made["spec"]["selector"]["matchLabels"].items() <= labels.items()
     assert labels["team"] == "search"
