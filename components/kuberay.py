@@ -13,12 +13,12 @@ from components.ray_cluster_spec import (
     ray_cluster_spec,
     ray_service_spec,
     ready_seconds,
+    worker_budget_spec,
 )
 from components.ray_pods import CLUSTER_LABEL, head_account, head_labels
 from components.ray_serve_config import PORT
 from components.resolved import Workload
 from components.service_address import service_name
-from components.serving_objects import budget_spec
 from components.spec import Manifest
 
 
@@ -129,7 +129,7 @@ def _surroundings(name: str, args: RayArgs, parent: pulumi.Resource) -> list[pul
         needed.append(
             k8s.core.v1.ServiceAccount(key, metadata=account, automount_service_account_token=False, opts=child)
         )
-        k8s.policy.v1.PodDisruptionBudget(key, metadata=here, spec=budget_spec(pods.selector(workload)), opts=child)
+        k8s.policy.v1.PodDisruptionBudget(key, metadata=here, spec=worker_budget_spec(workload), opts=child)
         if files := workload.engine.files(workload.launch):
             needed.append(
                 k8s.core.v1.ConfigMap(

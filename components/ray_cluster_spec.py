@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from catalog.ray import accelerator_type
-from components import ray_pods
-from components.pods import container_resources
+from components import pods, ray_pods
 from components.ray_serve_config import PORT, group_resource, least_copies, most_copies, serve_config_text
 from components.resolved import Workload
 from components.resolved_ray import RayCluster, RedisStore
+from components.serving_objects import budget_spec
 from components.spec import Manifest, quantity
 
 _HEAD_START = 120
@@ -66,6 +66,16 @@ def autoscaled(models: Sequence[Workload]) -> bool:
     return any(one.settings.autoscaling for one in models)
 
 
+def worker_budget_spec(workload: Workload) -> Manifest:
+    """Spec of the PodDisruptionBudget of one model's worker pods: one fewer than always run must stay.
+
+    A fixed number, because the pods belong to a RayCluster, and that has no scale subresource: of such pods Kubernetes takes no
+    maxUnavailable, and lets none go (https://kubernetes.io/docs/tasks/run-application/configure-pdb/#arbitrary-controllers-and-selectors).
+    """
+    least = least_copies(workload) * workload.group_size
+    return budget_spec(pods.selector(workload), least=max(least - 1, 0))
+
+
 def ready_seconds(models: Sequence[Workload]) -> int:
     """Time for the head, then for all worker pods at once, and for every model to load: what the slowest one takes."""
     own = models[0]
@@ -81,7 +91,7 @@ def _own_cluster(own: Workload) -> RayCluster:
 def _group(workload: Workload, own: Workload, *, alone: bool) -> Manifest:
     cluster, settings = _own_cluster(own), workload.settings
     kind = accelerator_type(workload.node_group.gpu_name)
-    requests = container_resources(workload)["requests"]
+    requests = pods.container_resources(workload)["requests"]
     copies = {"replicas": workload.replicas * workload.group_size}
     return {
         "groupName": workload.name,

@@ -29,10 +29,10 @@ def metrics_port(workload: Workload) -> int:
     return 9090 if workload.service_port != 9090 else 9091
 
 
-def budget_spec(selector: Selector) -> Manifest:
-    """Spec of the PodDisruptionBudget: drains go on one pod at a time, and a pod that never became ready blocks nothing."""
+def budget_spec(selector: Selector, least: int | None = None) -> Manifest:
+    """Spec of the PodDisruptionBudget: drains take one pod at a time, or leave `least`; one that never became ready blocks nothing."""
     return {
-        "maxUnavailable": 1,
+        **({"maxUnavailable": 1} if least is None else {"minAvailable": least}),
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
         "selector": {"matchLabels": selector},
     }

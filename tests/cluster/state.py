@@ -77,3 +77,40 @@ def why_pending(pod: Object) -> str:
 def scheduler_events(client: Client, namespace: str) -> list[Object]:
     """Events with the reason FailedScheduling."""
     return client.list("v1", "Event", namespace, fields="reason=FailedScheduling")
+
+
+def cordon(client: Client, names: Iterable[str]) -> None:
+    """Makes nodes unschedulable, and waits until the scheduler knows: until then it still places pods on them."""
+    nodes = [client.patch("v1", "Node", name, None, {"spec": {"unschedulable": True}}) for name in names]
+    taints = [one for node in nodes for one in node["spec"].get("taints", ())]
+    terms = [
+        {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node["metadata"]["name"]]}]}
+        for node in nodes
+    ]
+    probe: Object = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"generateName": "cordon-", "namespace": "default"},
+        "spec": {
+            "containers": [{"name": "probe", "image": "example.com/probe"}],
+            "tolerations": [
+                {"key": one["key"], "operator": "Exists"}
+                for one in taints
+                if not one["key"].startswith("node.kubernetes.io/")
+            ],
+            "affinity": {
+                "nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms},
+                }
+            },
+        },
+    }
+
+    def refused() -> bool:
+        name = client.create(probe)["metadata"]["name"]
+        wait("a probe to be decided on", lambda: condition(client.get("v1", "Pod", name, "default"), "PodScheduled"))
+        placed = node_of(client.get("v1", "Pod", name, "default"))
+        client.delete("v1", "Pod", name, "default", now=True)
+        return placed is None
+
+    wait("the scheduler to leave the nodes alone", refused)

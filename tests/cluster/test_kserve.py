@@ -12,7 +12,7 @@ from tests.cluster.client import ApiError, Object, wait
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.nodes import stack_nodes
 from tests.cluster.objects import Program, a_program, of_kind
-from tests.cluster.state import condition, rolled_out, wait_for, wait_for_absence
+from tests.cluster.state import condition, cordon, rolled_out, wait_for, wait_for_absence
 from tests.preflight.case import BASE, merged
 from tests.preflight.cases_kserve import BUCKET, HUB, ROLE, SCALING
 from tests.preflight.cases_kserve import kserve as patched
@@ -194,8 +194,7 @@ def test_a_drain_takes_one_of_kserves_pods_at_a_time(
 
     wait("the budget to count KServe's pods", budget)
     # Without nodes for a replacement, one is gone and the other stays.
-    for name in {one["spec"]["nodeName"] for one in pods_of(cluster, made)}:
-        cluster.client.patch("v1", "Node", name, None, {"spec": {"unschedulable": True}})
+    cordon(cluster.client, {one["spec"]["nodeName"] for one in pods_of(cluster, made)})
     first, second = pods_of(cluster, made)
     cluster.client.evict(first)
     with pytest.raises(ApiError, match="disruption budget"):

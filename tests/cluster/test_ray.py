@@ -145,6 +145,34 @@ def test_an_autoscaler_without_a_security_context_would_be_refused(
         cluster.client.apply(head, dry_run=True)
 
 
+def test_one_worker_pod_at_a_time_may_be_evicted(
+    started: Callable[[Program], list[Object]], cluster: ControlPlane
+) -> None:
+    """The pods belong to a RayCluster, which has no scale subresource."""
+    client = cluster.client
+    (found,) = started(stack_of(SHAPES["cluster"]))
+    reference = {
+        **{key: found[key] for key in ("apiVersion", "kind")},
+        **{key: found["metadata"][key] for key in ("name", "uid")},
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    _, *workers = pods_of(found)
+    for pod in workers:
+        pod["metadata"]["ownerReferences"] = [reference]
+    assert None not in placed(client, workers).values()
+
+    def budget() -> Object:
+        return client.get("policy/v1", "PodDisruptionBudget", "chat", "ml-serving").get("status", {})
+
+    wait("both worker pods to count", lambda: budget().get("currentHealthy") == len(workers) == 2)
+    wait("one eviction to be allowed", lambda: budget()["disruptionsAllowed"] == 1)
+    first, second = (client.get("v1", "Pod", one["metadata"]["name"], "ml-serving") for one in workers)
+    client.evict(first)
+    with pytest.raises(ApiError, match="disruption budget"):
+        client.evict(second)
+
+
 @pytest.mark.parametrize(("nodes", "fits"), [(4, True), (3, False)])
 def test_preflight_and_the_scheduler_agree_on_the_second_cluster(
     nodes: int, fits: bool, started: Callable[[Program], list[Object]], cluster: ControlPlane

@@ -413,8 +413,15 @@ def test_budgets_count_worker_pods_and_not_the_head() -> None:
         selector = named(result, "PodDisruptionBudget", key).inputs["spec"]["selector"]["matchLabels"]
         counted = [pod for pod in [head, *workers] if selector.items() <= pod["metadata"]["labels"].items()]
         assert {pod["metadata"]["labels"]["ray.io/group"] for pod in counted} == {name}
-    assert named(result, "PodDisruptionBudget").inputs["spec"] == {
-        "maxUnavailable": 1,
+
+
+@every_shape
+def test_budgets_leave_all_worker_pods_that_always_run_but_one(name: str) -> None:
+    # A RayCluster has no scale subresource: the disruption controller would take no maxUnavailable, and let no pod go.
+    budget = named(deployed(shape(name)), "PodDisruptionBudget", "chat").inputs["spec"]
+    group = expanded(shape(name))["spec"]["workerGroupSpecs"][0]
+    assert budget == {
+        "minAvailable": group["minReplicas"] - 1,
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
         "selector": {"matchLabels": SELECTOR},
     }
