@@ -1,6 +1,7 @@
 """What vLLM checks beyond its parser, by version: keys of JSON options, names of parsers, connectors; and its metrics' names.
 
-Data: the option tables data/vllm_options_*.json, read from each release's wheel by `catalog.read_vllm_wheel`.
+Data: the option tables data/{vllm,huggingface}_options_*.json, read from each release by `catalog.read_vllm_wheel` and
+`catalog.read_huggingface_server`.
 """
 
 from collections.abc import Mapping
@@ -35,11 +36,11 @@ class VllmDetails:
     """Names in the sources; Prometheus sees counters with `_total` behind the name."""
 
 
-def details(version: str, overrides: Overrides | None = None) -> VllmDetails | None:
-    """The facts of a version, or of the one that an override says it is `like`; None where there are none."""
+def details(version: str, overrides: Overrides | None = None, engine: str = "vllm") -> VllmDetails | None:
+    """The facts of a version of an engine that runs vLLM, or of the one that an override says it is `like`; None where there are none."""
     row = (overrides or {}).get(version)
     wanted = str(row.get("like", version)) if row else version
-    return _details(wanted)
+    return _details(engine, wanted)
 
 
 def metric(version: str, name: str, overrides: Overrides | None = None) -> str:
@@ -60,8 +61,8 @@ def metric(version: str, name: str, overrides: Overrides | None = None) -> str:
 
 
 @cache
-def _details(version: str) -> VllmDetails | None:
-    file = f"vllm_options_{version}.json"
+def _details(engine: str, version: str) -> VllmDetails | None:
+    file = f"{engine}_options_{version}.json"
     if not rows.files(file):
         return None
     data = rows.load(file)

@@ -17,14 +17,14 @@ from components.spec import Manifest
 
 CONTAINER = "kserve-container"
 """The name by which KServe finds the model server's container."""
+_PROBES = ("readinessProbe", "livenessProbe")
 _RUNTIME_KEYS = (
     "name",
     "image",
     "imagePullPolicy",
     "command",
     "ports",
-    "readinessProbe",
-    "livenessProbe",
+    *_PROBES,
     "securityContext",
     "terminationMessagePolicy",
 )
@@ -43,6 +43,8 @@ def storage_uri(workload: Workload) -> str:
 def runtime_spec(workload: Workload) -> Manifest:
     """Spec of the ServingRuntime that the workload's engine, version and image need."""
     container = pod_spec(workload, Role(container=CONTAINER))["containers"][0]
+    for name in _PROBES:
+        container[name]["httpGet"]["path"] = workload.engine.HEALTH_PATH
     return {
         "supportedModelFormats": [{"name": workload.engine.name, "version": "1", "autoSelect": False}],
         "containers": [{key: container[key] for key in _RUNTIME_KEYS if key in container}],
@@ -55,6 +57,8 @@ def inference_service_spec(workload: Workload) -> Manifest:
     container = pod.pop("containers")[0]
     settings: InferenceServiceSettings = workload.settings
     template = pods.pod_template(workload)["metadata"]
+    # A path that names the model can't be the runtime's.
+    mine = () if workload.engine.health_path(workload.launch) == workload.engine.HEALTH_PATH else _PROBES
     optional = {
         "canaryTrafficPercent": settings.canary_traffic_percent,
         "containerConcurrency": settings.container_concurrency,
@@ -71,7 +75,7 @@ def inference_service_spec(workload: Workload) -> Manifest:
                 "modelFormat": {"name": workload.engine.name, "version": "1"},
                 "runtime": settings.runtime,
                 "storageUri": storage_uri(workload),
-                **{key: value for key, value in container.items() if key not in _RUNTIME_ONLY},
+                **{key: value for key, value in container.items() if key not in _RUNTIME_ONLY or key in mine},
             },
         }
     }

@@ -61,6 +61,12 @@ class ModelLeaderWorkerSet(pulumi.ComponentResource):
         )
         self.service_name = service.metadata.name
         self.url = pulumi.Output.concat(
-            "http://", service.metadata.name, ".", workload.namespace, ".svc:", str(workload.service_port), "/v1"
+            "http://",
+            service.metadata.name,
+            ".",
+            workload.namespace,
+            ".svc:",
+            str(workload.service_port),
+            workload.engine.API_PATH,
         )
         self.register_outputs({"url": self.url, "service_name": self.service_name})

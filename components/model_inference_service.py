@@ -61,5 +61,7 @@ class ModelInferenceService(pulumi.ComponentResource):
             ),
         )
         self.service_name = pulumi.Output.from_input(service_name(workload))
-        self.url = pulumi.Output.concat("http://", self.service_name, ".", workload.namespace, ".svc/v1")
+        self.url = pulumi.Output.concat(
+            "http://", self.service_name, ".", workload.namespace, ".svc", workload.engine.API_PATH
+        )
         self.register_outputs({"url": self.url, "service_name": self.service_name})

@@ -213,7 +213,7 @@ def cpu(millis: int) -> str:
 
 def _probe(workload: Workload, *, period: int, timeout: int) -> dict[str, Any]:
     return {
-        "httpGet": {"path": workload.engine.HEALTH_PATH, "port": PORT_NAME},
+        "httpGet": {"path": workload.engine.health_path(workload.launch), "port": PORT_NAME},
         "periodSeconds": period,
         "timeoutSeconds": timeout,
     }

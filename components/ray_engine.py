@@ -7,7 +7,8 @@ for vllm 0.29.0, 2026-11-22). Ray sets the model, the served name and the execut
 
 from typing import Any
 
-from components.engines.vllm import CHAT_TEMPLATE, Vllm
+from components.engines.vllm import Vllm
+from components.engines.vllm_engine import CHAT_TEMPLATE
 from components.engines.vllm_json import plain
 from components.resolved import Workload
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from preflight.engine_facts import Tables, engine_path, vllm_workloads
+from preflight.engine_facts import Tables, engine_path, vllm_engines
 from preflight.rule import Facts, Finding, Remedy, Rule
 
 
 def _sequences(facts: Facts) -> Iterator[Finding]:
     shared = Tables(facts)
-    for workload, engine in vllm_workloads(facts):
+    for workload, engine in vllm_engines(facts):
         seqs, tokens = engine.max_num_seqs, engine.max_num_batched_tokens
         if seqs is None:
             continue  # vLLM then takes no more sequences than tokens
@@ -35,7 +35,7 @@ def _sequences(facts: Facts) -> Iterator[Finding]:
 
 
 def _whole_prompts(facts: Facts) -> Iterator[Finding]:
-    for workload, engine in vllm_workloads(facts):
+    for workload, engine in vllm_engines(facts):
         tokens, shape = engine.max_num_batched_tokens, workload.model.architecture
         if engine.enable_chunked_prefill is not False or tokens is None:
             continue  # without a value vLLM raises the default to the context length

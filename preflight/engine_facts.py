@@ -8,6 +8,7 @@ from typing import Any
 from catalog import options as tables
 from catalog.engine_support import Support, support
 from components.engines.vllm import Vllm
+from components.engines.vllm_engine import VllmEngine
 from components.resolved import Workload
 from preflight.rule import Facts, Path, workload_path
 
@@ -34,8 +35,15 @@ class Extra:
     values: tuple[str, ...]
 
 
+def vllm_engines(facts: Facts) -> Iterator[tuple[Workload, VllmEngine]]:
+    """Workloads with vLLM's engine, whichever server it runs behind: for what has long been so, or is in the option table."""
+    for workload in facts.workloads:
+        if isinstance(workload.engine, VllmEngine):
+            yield workload, workload.engine
+
+
 def vllm_workloads(facts: Facts) -> Iterator[tuple[Workload, Vllm]]:
-    """Workloads that vLLM serves, with their engine."""
+    """Workloads with vLLM's own server: for what was read in the releases that have option tables."""
     for workload in facts.workloads:
         if isinstance(workload.engine, Vllm):
             yield workload, workload.engine

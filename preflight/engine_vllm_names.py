@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pydantic.alias_generators import to_camel
 
 from catalog.vllm_details import VllmDetails, details
-from components.engines.vllm import Vllm
+from components.engines.vllm_engine import VllmEngine
 from components.engines.vllm_json import JsonOption
 from components.resolved import Workload
-from preflight.engine_facts import Tables, engine_path, vllm_workloads, without
+from preflight.engine_facts import Tables, engine_path, vllm_engines, without
 from preflight.rule import Facts, Finding, Remedy, Rule
 
 _NAMED = ("tool_call_parser", "reasoning_parser", "load_format")
@@ -17,12 +17,13 @@ _NAMED = ("tool_call_parser", "reasoning_parser", "load_format")
 
 def known_details(facts: Facts, workload: Workload) -> VllmDetails | None:
     """What is known of the workload's version."""
-    return details(workload.engine.version, facts.stack.option_rows.get("vllm"))
+    engine = workload.engine
+    return details(engine.version, facts.stack.option_rows.get(engine.name), engine.name)
 
 
 def _keys(facts: Facts) -> Iterator[Finding]:
     shared = Tables(facts)
-    for workload, engine in vllm_workloads(facts):
+    for workload, engine in vllm_engines(facts):
         known = known_details(facts, workload)
         if known is None:
             continue
@@ -32,7 +33,7 @@ def _keys(facts: Facts) -> Iterator[Finding]:
             if allowed is not None and name not in allowed:
                 yield Finding(
                     path=engine_path(workload, "extraArgs", extra.index),
-                    message=f"{extra.listed} of vLLM {engine.version} has no key {name}",
+                    message=f"{extra.listed} of vLLM {engine.release} has no key {name}",
                     remedies=(Remedy(text=f"remove {extra.name} from extraArgs", changes=(without(workload, extra),)),),
                 )
         for field in type(engine).model_fields:
@@ -43,7 +44,7 @@ def _keys(facts: Facts) -> Iterator[Finding]:
 
 
 def _option(
-    workload: Workload, engine: Vllm, field: str, value: JsonOption, allowed: Mapping[str, tuple[str, ...] | None]
+    workload: Workload, engine: VllmEngine, field: str, value: JsonOption, allowed: Mapping[str, tuple[str, ...] | None]
 ) -> Iterator[Finding]:
     for name in sorted(value.model_fields_set):
         given = getattr(value, name)
@@ -53,17 +54,17 @@ def _option(
         remedies = (Remedy(text=f"remove {to_camel(name)}", changes=((path, None),)),)
         option = engine.option_name(field)
         if name not in allowed:
-            message = f"{option} of vLLM {engine.version} has no key {name}"
+            message = f"{option} of vLLM {engine.release} has no key {name}"
             yield Finding(path=path, message=message, remedies=remedies)
         elif (choices := allowed[name]) and isinstance(given, str) and given not in choices:
             message = (
-                f"{name} of {option} in vLLM {engine.version} doesn't take {given!r}; it takes {', '.join(choices)}"
+                f"{name} of {option} in vLLM {engine.release} doesn't take {given!r}; it takes {', '.join(choices)}"
             )
             yield Finding(path=path, message=message, remedies=remedies)
 
 
 def _names(facts: Facts) -> Iterator[Finding]:
-    for workload, engine in vllm_workloads(facts):
+    for workload, engine in vllm_engines(facts):
         known = known_details(facts, workload)
         if known is None:
             continue
@@ -80,12 +81,14 @@ def _names(facts: Facts) -> Iterator[Finding]:
             yield _unknown(workload, engine, path, config.kv_connector, known.connectors)
 
 
-def _unknown(workload: Workload, engine: Vllm, keys: tuple[str, ...], given: str, names: frozenset[str]) -> Finding:
+def _unknown(
+    workload: Workload, engine: VllmEngine, keys: tuple[str, ...], given: str, names: frozenset[str]
+) -> Finding:
     path = engine_path(workload, *keys)
     near = difflib.get_close_matches(given, sorted(names), n=1, cutoff=0.6)
     return Finding(
         path=path,
-        message=f"vLLM {engine.version} has no {keys[-1]} {given}; it has {', '.join(sorted(names))}",
+        message=f"vLLM {engine.release} has no {keys[-1]} {given}; it has {', '.join(sorted(names))}",
         remedies=(
             *(Remedy(text=f"set {keys[-1]}: {name}", changes=((path, name),)) for name in near),
             Remedy(text=f"remove {keys[0]}", changes=((engine_path(workload, keys[0]), None),)),
@@ -95,7 +98,7 @@ def _unknown(workload: Workload, engine: Vllm, keys: tuple[str, ...], given: str
 
 def _tools(facts: Facts) -> Iterator[Finding]:
     shared = Tables(facts)
-    for workload, engine in vllm_workloads(facts):
+    for workload, engine in vllm_engines(facts):
         extras = {extra.listed for extra in shared.extras(workload)}
         if not engine.enable_auto_tool_choice or engine.tool_call_parser or "--tool-call-parser" in extras:
             continue
@@ -111,7 +114,7 @@ def _tools(facts: Facts) -> Iterator[Finding]:
 
 
 def _structured(facts: Facts) -> Iterator[Finding]:
-    for workload, engine in vllm_workloads(facts):
+    for workload, engine in vllm_engines(facts):
         config = engine.structured_outputs_config
         if config is None:
             continue

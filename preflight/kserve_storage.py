@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from components.engines.vllm import Vllm
+from components.engines.vllm_engine import VllmEngine
 from components.kserve_spec import storage_uri
 from preflight.kserve import services, stored
 from preflight.placement_nodes import setting
@@ -47,7 +47,7 @@ def _token(facts: Facts) -> Iterator[Finding]:
 
 def _served(facts: Facts) -> Iterator[Finding]:
     for workload in stored(facts):
-        names = workload.engine.served_model_name if isinstance(workload.engine, Vllm) else None
+        names = workload.engine.served_model_name if isinstance(workload.engine, VllmEngine) else None
         if names and workload.name not in names:
             path = workload_path(workload, "engine", "servedModelName")
             yield Finding(

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from components.resolved import Workload
-from preflight.engine_facts import Tables, engine_path, vllm_workloads
+from preflight.engine_facts import Tables, engine_path, vllm_engines
 from preflight.rule import Facts, Finding, Remedy, Rule
 
 _FEW = 2.0
 
 
 def _concurrency(facts: Facts) -> Iterator[Finding]:
-    for workload, engine in vllm_workloads(facts):
+    for workload, engine in vllm_engines(facts):
         memory = workload.memory
         if memory is None or engine.max_model_len == "auto" or not memory.fits_context or memory.max_num_seqs == 1:
             continue
@@ -34,7 +34,7 @@ def _concurrency(facts: Facts) -> Iterator[Finding]:
 
 def _longest(facts: Facts) -> Iterator[Finding]:
     shared = Tables(facts)
-    for workload, engine in vllm_workloads(facts):
+    for workload, engine in vllm_engines(facts):
         shape, wanted = workload.model.architecture, engine.max_model_len
         if shape is None or not isinstance(wanted, int) or wanted <= shape.max_position_embeddings:
             continue

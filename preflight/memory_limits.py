@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from components.engines.vllm import Vllm
+from components.engines.vllm_engine import VllmEngine
 from preflight.memory_remedies import more_gpus, shorter_context, smaller_model
 from preflight.memory_room import device, rooms
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
@@ -44,7 +44,7 @@ def _warm_up(facts: Facts) -> Iterator[Finding]:
 def _fixed_cache(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
         memory, engine = workload.memory, workload.engine
-        if memory is None or not isinstance(engine, Vllm) or not engine.kv_cache_memory_bytes:
+        if memory is None or not isinstance(engine, VllmEngine) or not engine.kv_cache_memory_bytes:
             continue
         used = memory.weights_gib + memory.non_torch_gib + memory.activation_gib + memory.cudagraph_gib
         left, wanted = memory.total_gib - used, engine.kv_cache_memory_bytes / GIB

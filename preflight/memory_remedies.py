@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from components.engines.vllm import DEFAULT_UTILIZATION, Vllm
+from components.engines.vllm import Vllm
+from components.engines.vllm_engine import DEFAULT_UTILIZATION
 from components.resolved import Workload
 from preflight.parallelism_shape import other_sizes
 from preflight.rule import Remedy, workload_path

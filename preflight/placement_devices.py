@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from components.device_plugin_values import needs_device_plugin
+from components.engines.vllm_engine import VllmEngine
 from components.infrastructure import NodeGroup
 from components.resolved import Workload
 from components.spec import GIB, MIB, mebibytes
@@ -34,7 +35,7 @@ def _shm_for_queues(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
         have, need = workload.resources.shm, least_shm(workload.parallelism, workload.group_size)
         if (
-            workload.engine.name != "vllm"
+            not isinstance(workload.engine, VllmEngine)
             or not need
             or "VLLM_MQ_MAX_CHUNK_BYTES_MB" in workload.env
             or have >= need + _FLAGS

@@ -90,7 +90,8 @@ def _advisories(facts: Facts) -> Iterator[Finding]:
     known = {}
     for workload in facts.workloads:
         engine = workload.engine
-        if not advisories.advisories(engine.name):
+        name, version = engine.package()
+        if not advisories.advisories(name):
             yield Finding(
                 path=workload_path(workload, "engine", "name"),
                 message=f"the vulnerabilities of {engine.name} weren't looked up here: that none is named doesn't mean that there is none",
@@ -102,17 +103,18 @@ def _advisories(facts: Facts) -> Iterator[Finding]:
                 severity="notice",
             )
             continue
-        if (engine.name, engine.version) not in known:
-            known[engine.name, engine.version] = advisories.affecting(engine.name, engine.version)
-        found = known[engine.name, engine.version]
+        if (name, version) not in known:
+            known[name, version] = advisories.affecting(name, version)
+        found = known[name, version]
         if not found:
             continue
         named = "; ".join(_named(one) for one in found[:_MOST_NAMED])
+        inside = "" if name == engine.name else f" in the image of {engine.name} {engine.version}"
         more = f"; and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
         yield Finding(
             path=workload_path(workload, "engine", "version"),
             message=(
-                f"{engine.name} {engine.version} has {len(found)} known {'vulnerabilities' if found[1:] else 'vulnerability'} (as of "
+                f"{name} {version}{inside} has {len(found)} known {'vulnerabilities' if found[1:] else 'vulnerability'} (as of "
                 f"{advisories.date()}): {named}{more}"
             ),
             remedies=tuple(_newer(facts, workload)),
@@ -129,13 +131,14 @@ def _newer(facts: Facts, workload: Workload) -> Iterator[Remedy]:
     engine = workload.engine
     newest = versions(engine.name, facts.stack.option_rows.get(engine.name))[-1]
     path = workload_path(workload, "engine", "version")
-    if not advisories.affecting(engine.name, newest):
+    if not advisories.affecting(*engine.model_copy(update={"version": newest}).package()):
         yield Remedy(text=f"set {'.'.join(map(str, path))}: {newest}", changes=((path, newest),))
     if isinstance(workload.settings, RayModel):
         yield Remedy(
             text="move to a Ray release whose image has a later vLLM as soon as there is one, or allow SEC007 with the reason"
         )
-    yield Remedy(text=f"move to {newest}, or allow SEC007 for this workload with the reason why it isn't exposed")
+    move = f"move to {newest}, or " if newest != engine.version else ""
+    yield Remedy(text=f"{move}allow SEC007 for this workload with the reason why it isn't exposed")
 
 
 def _unenforced(facts: Facts) -> Iterator[Finding]:

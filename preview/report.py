@@ -134,9 +134,10 @@ def curl(workload: Workload) -> str:
     port, service = service_port(workload), service_name(workload)
     local = port if port > 1023 else workload.engine.PORT  # lower ones need root
     model = workload.engine.client_model(workload.launch)
+    url = f"http://localhost:{local}{workload.engine.API_PATH}/chat/completions"
     return (
         f"kubectl -n {workload.namespace} port-forward service/{service} {local}:{port} &\n"
-        f"curl --retry 5 --retry-connrefused http://localhost:{local}/v1/chat/completions -H 'Content-Type: application/json' \\\n"
+        f"curl --retry 5 --retry-connrefused {url} -H 'Content-Type: application/json' \\\n"
         f'  -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello!"}}], "max_tokens": 50}}\''
     )
 

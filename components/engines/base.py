@@ -40,6 +40,8 @@ class Engine(Spec, ABC):
     """The official image, without tag."""
     PORT: ClassVar[int]
     """Container port of the API, above 1024 so that no capability is needed."""
+    API_PATH: ClassVar[str] = "/v1"
+    """Where the OpenAI-compatible API begins."""
     HEALTH_PATH: ClassVar[str]
     METRICS_PATH: ClassVar[str]
     COMMAND: ClassVar[tuple[str, ...] | None] = None
@@ -79,6 +81,10 @@ class Engine(Spec, ABC):
     def tag(self) -> str:
         """Tag of the official image for this version."""
 
+    def package(self) -> tuple[str, str]:
+        """Name and version under which its vulnerabilities are published."""
+        return self.name, self.version
+
     @abstractmethod
     def parallelism(self) -> Parallelism:
         """GPUs of one copy of the model."""
@@ -86,6 +92,10 @@ class Engine(Spec, ABC):
     @abstractmethod
     def arguments(self, launch: Launch, overrides: Overrides | None = None) -> tuple[Argument, ...]:
         """The typed arguments in a fixed order, in the words of this version; `overrides` are option tables that the stack adds."""
+
+    def health_path(self, launch: Launch) -> str:
+        """What the probes ask."""
+        return self.HEALTH_PATH
 
     @abstractmethod
     def environment(self, launch: Launch) -> dict[str, str]:

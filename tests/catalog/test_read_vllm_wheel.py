@@ -151,7 +151,12 @@ def make_arg_parser(parser):
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> Path:
-    path = tmp_path / "vllm-9.8.7-py3-none-any.whl"
+    return written(tmp_path)
+
+
+def written(folder: Path) -> Path:
+    """A wheel of a few lines."""
+    path = folder / "vllm-9.8.7-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in FILES.items():
             archive.writestr(name, text)

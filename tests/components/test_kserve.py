@@ -20,6 +20,7 @@ from tests.preflight.cases_kserve import kserve as patched
 ENGINES = {
     "vllm": {"name": "vllm", "version": "0.33.0", "maxModelLen": 8192},
     "sglang": {"name": "sglang", "version": "0.5.23", "maxModelLen": None},
+    "huggingface": {"name": "huggingface", "version": "0.20.0", "maxModelLen": 8192},
     "tgi": {"name": "tgi", "version": "3.3.7", "maxModelLen": None},
     "tensorrt-llm": {"name": "tensorrt-llm", "version": "1.2.1", "maxModelLen": None},
 }
@@ -147,6 +148,10 @@ def test_the_merged_pod_is_the_deployments_but_for_a_table_of_differences(engine
         "container/env/INFERENCE_SERVICE_NAME/value": (None, "chat"),
         **adopted(storage, alone),
     }
+    ours, kserves = (one.engine.health_path(one.launch) for one in (alone, given))
+    if ours != kserves:
+        probes = ("startupProbe", "readinessProbe", "livenessProbe")
+        expected |= {f"container/{probe}/httpGet/path": (ours, kserves) for probe in probes}
     if storage == "hub":
         # KServe's init container downloads, with the token of the ServiceAccount's Secret.
         expected |= {
@@ -161,11 +166,13 @@ def test_the_merged_pod_is_the_deployments_but_for_a_table_of_differences(engine
     assert bool(ephemeral) is (storage == "s3")
     ours, merged_args = found["container/args"]
     renamed = {alone.launch.model: "/mnt/models", alone.launch.served_name: "chat"}
-    parts = (one.rpartition("=") for one in ours if not one.startswith(_FETCHING))
+    # A repository of the Hub and a folder have options of their own in the Hugging Face runtime.
+    folder = (one.replace("--model_id=", "--model_dir=") for one in ours if not one.startswith(_FETCHING))
+    parts = (one.rpartition("=") for one in folder)
     assert merged_args == [f"{option}{sign}{renamed.get(value, value)}" for option, sign, value in parts]
 
 
-_FETCHING = ("--revision=", "--hf_revision=")
+_FETCHING = ("--revision=", "--hf_revision=", "--model_revision=")
 """Options of an engine that fetches the weights from the Hub itself."""
 
 

@@ -95,8 +95,8 @@ def engine(request: pytest.FixtureRequest) -> type[Engine]:
     return request.param
 
 
-def test_the_union_has_the_four_engines() -> None:
-    assert {engine_name(engine) for engine in ENGINES} == {"vllm", "tgi", "tensorrt-llm", "sglang"}
+def test_the_union_has_the_five_engines() -> None:
+    assert {engine_name(engine) for engine in ENGINES} == {"vllm", "tgi", "tensorrt-llm", "sglang", "huggingface"}
 
 
 def test_an_engine_lacks_nothing(engine: type[Engine]) -> None:
@@ -164,10 +164,13 @@ def test_arguments_are_the_same_every_time_and_options_of_the_release(engine: ty
 def test_the_server_listens_where_service_and_probes_look(engine: type[Engine]) -> None:
     workload = served(engine)
     container = pods.pod_spec(workload)["containers"][0]
-    assert any(re.fullmatch(rf"--port={engine.PORT}", word) for word in workload.args)
+    assert any(re.fullmatch(rf"--(http_)?port={engine.PORT}", word) for word in workload.args)
     assert container["ports"][0]["containerPort"] == engine.PORT
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert container[probe]["httpGet"] == {"path": engine.HEALTH_PATH, "port": pods.PORT_NAME}
+        assert container[probe]["httpGet"] == {
+            "path": workload.engine.health_path(workload.launch),
+            "port": pods.PORT_NAME,
+        }
 
 
 def test_the_model_is_among_the_arguments_and_files(engine: type[Engine]) -> None:

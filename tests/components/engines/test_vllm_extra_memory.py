@@ -7,7 +7,8 @@ import pytest
 from catalog.gpus import gpus
 from catalog.models import find, weights_bytes
 from components.engines.base import Referenced
-from components.engines.vllm import STREAMER_BYTES, Vllm
+from components.engines.vllm import Vllm
+from components.engines.vllm_engine import STREAMER_BYTES
 from components.engines.vllm_extra_memory import lora_slots_bytes
 from components.engines.vllm_kv_transfer import KvTransferConfig, host_bytes
 from components.engines.vllm_memory import MemoryEstimate
