@@ -1,15 +1,14 @@
-"""The command line: `llm-serving check | plan | diff | render | migrate-engine | schema | rules`.
-
-Exit codes: 0 fine, 1 problems in the stack, 2 wrong usage.
-"""
+"""The command line; `llm-serving --help` lists the commands. Exit codes: 0 fine, 1 problems in the stack, 2 wrong usage."""
 
 import gc
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+from status.command import status
 
 if TYPE_CHECKING:
     from components.resolved import Stack
@@ -27,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command()(status)
 
 
 class Format(StrEnum):
@@ -119,8 +119,7 @@ def render(
     try:
         result = write(_run(loaded, cwd).resources, output, allow_unknown)
     except (OutputFolderError, RenderError) as error:
-        print(f"{PROJECT}: {error}", file=sys.stderr)
-        raise typer.Exit(2 if isinstance(error, OutputFolderError) else 1) from None
+        _fail(error, 2 if isinstance(error, OutputFolderError) else 1)
     for name in (*result.files, *result.charts):
         print(name)
     for gap in result.incomplete:
@@ -167,8 +166,7 @@ def migrate_engine(
     try:
         print(migrated(resolved, workload), end="")
     except ValueError as error:
-        print(f"{PROJECT}: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
+        _fail(error, 2)
 
 
 @app.command()
@@ -188,8 +186,7 @@ def diff(
         with output.progress(f"comparing {stack} with {against} ..."):
             found = against_commit(stack, against, cwd)
     except CheckoutError as error:
-        print(f"{PROJECT}: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
+        _fail(error, 2)
     if format_ is Format.json:
         output.print_json(found.as_json())
     else:
@@ -224,20 +221,21 @@ def _run(loaded: "Loaded", cwd: Path) -> "Run":
     values, secrets = loaded.engine_config()
     main = cwd / "__main__.py"
     if not main.exists():
-        print(
-            f"{PROJECT}: {main} isn't there; run this in the project's folder, or name it with --cwd", file=sys.stderr
-        )
-        raise typer.Exit(2)
+        _fail(f"{main} isn't there; run this in the project's folder, or name it with --cwd", 2)
     try:
         with output.progress(f"running the program for {loaded.stack} ..."):
             return run(main, project=PROJECT, stack=loaded.stack, config=values, config_secret_keys=secrets)
     except (ProgramError, UnsupportedError) as error:
-        print(f"{PROJECT}: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        _fail(error, 1)
 
 
 def _count(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _fail(error: Exception | str, code: int) -> NoReturn:
+    print(f"{PROJECT}: {error}", file=sys.stderr)
+    raise typer.Exit(code) from None
 
 
 def _exit(failed: int | bool) -> None:

@@ -1,4 +1,5 @@
-"""`make up`: `pulumi up` of one stack, for people. Everything that changes something is printed first.
+"""`make up`: `pulumi up` of one stack, for people. Everything that changes something is printed first, and a failure is followed by
+what the cluster says of the workloads.
 
 Usage: up.py STACK [ARGUMENT...]; the arguments go to `pulumi up`. Exit codes: those of Pulumi, 1 where there is no CLI,
 2 for a stack without a file.
@@ -7,18 +8,20 @@ Usage: up.py STACK [ARGUMENT...]; the arguments go to `pulumi up`. Exit codes: t
 import importlib.metadata
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+_ROOT = Path(__file__).resolve().parent.parent
 _NETWORK_SECONDS = 30
 _NO_STACK = "no stack named"
 """What the CLI says of a stack that its backend lacks (pulumi 3.260 and 3.272, pkg/cmd/pulumi/stack)."""
 
 
 def main(arguments: list[str]) -> int:
-    """Replaces this process with `pulumi up`; returns only where it doesn't come to that."""
+    """Runs `pulumi up`, and `llm-serving status` where it fails."""
     stack, *rest = arguments
     name = stack.rpartition("/")[2]
     if not any(Path(f"Pulumi.{name}.{ending}").is_file() for ending in ("yaml", "yml")):
@@ -41,7 +44,24 @@ def main(arguments: list[str]) -> int:
         if code := subprocess.run([cli, "stack", "init", stack, "--no-select"]).returncode:
             return code
     sys.stdout.flush()
-    os.execv(cli, [cli, "up", "--stack", stack, *rest])
+    if code := _up([cli, "up", "--stack", stack, *rest]):
+        _tell(name)
+    return code
+
+
+def _up(command: list[str]) -> int:
+    """Runs it to its end. Ctrl-C is Pulumi's own, which cancels in order; what stops this process stops Pulumi."""
+    with subprocess.Popen(command) as process:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        return process.wait()
+
+
+def _tell(name: str) -> None:
+    """Pulumi names the condition that a custom resource misses; why its pods aren't ready, the cluster knows."""
+    if shutil.which("kubectl"):
+        _say(f"what the cluster says of the workloads (llm-serving status {name}):")
+        subprocess.run([sys.executable, str(_ROOT / "cli.py"), "status", name])
 
 
 def _installed() -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("catalog", "components", "stacks", "preflight", "preview", "policies")
+PACKAGES = ("catalog", "components", "stacks", "preflight", "preview", "status", "policies")
 MAX_LINES = 249
 
 
@@ -91,7 +91,12 @@ LAYERS = (
         pulumi=True,
     ),
     Layer("policies", ("policies/*",), uses=("catalog", "pure components", "stacks", "preflight"), pulumi=True),
-    Layer("cli", ("cli.py",), uses=("catalog", "pure components", "stacks", "preflight", "preview", "deployment")),
+    Layer("status", ("status/*",), uses=("pure components", "stacks")),
+    Layer(
+        "cli",
+        ("cli.py",),
+        uses=("catalog", "pure components", "stacks", "preflight", "preview", "deployment", "status"),
+    ),
 )
 
 # Distributions whose modules come with a declared one and are part of how it is used.

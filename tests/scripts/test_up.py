@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -78,6 +80,39 @@ def test_a_stack_that_exists_is_brought_up_with_the_cli_on_path(up: Up, folder: 
 def test_the_exit_code_is_that_of_pulumi_up(up: Up, folder: Path) -> None:
     add_cli(folder / "bin")
     assert up("dev", UP="7").returncode == 7
+
+
+def test_after_a_failure_comes_what_the_cluster_says_of_the_workloads(up: Up, folder: Path) -> None:
+    add_cli(folder / "bin")
+    shutil.copy(ROOT / "docs" / "examples" / "Pulumi.kserve.yaml", folder / "Pulumi.dev.yaml")
+    (folder / "bin" / "kubectl").write_text(
+        '#!/bin/sh\necho "error: current-context is not set" >&2; exit 1\n', "utf-8"
+    )
+    (folder / "bin" / "kubectl").chmod(0o755)
+    run = up("dev", UP="7")
+    assert run.returncode == 7
+    assert run.stderr.splitlines() == [
+        "make up: what the cluster says of the workloads (llm-serving status dev):",
+        "llm-serving: ml-dev, namespace ml-serving: error: current-context is not set",
+    ]
+
+
+def test_ctrl_c_is_left_to_pulumi(folder: Path) -> None:
+    add_cli(folder / "bin")
+    slow = CLI.replace(
+        '"up "*)', '"up "*) trap "echo cancelled; exit 5" INT; echo ready; while :; do sleep 0.1; done; '
+    )
+    (folder / "bin" / "pulumi").write_text(slow, "utf-8")
+    own = {**os.environ, "PATH": f"{folder / 'bin'}:/bin", "HOME": str(folder), "LOG": str(folder / "log")}
+    command = [sys.executable, ROOT / "scripts" / "up.py", "dev"]
+    with subprocess.Popen(
+        command, cwd=folder, env=own, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        os.killpg(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out.splitlines()[0]) == (5, "cancelled")
 
 
 def test_a_new_stack_is_announced_and_created(up: Up, folder: Path) -> None:
