@@ -4,6 +4,7 @@ Data: the option tables data/{vllm,huggingface}_options_*.json, read from each r
 `catalog.read_huggingface_server`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,8 @@ RENAMED: Mapping[str, str] = {
 """Metrics of earlier releases and their names now (names in the wheels 0.6.0, 0.9.2, 0.11.2 and 0.33.0, read 2026-11-22)."""
 GONE = ("vllm:num_requests_swapped", "vllm:cpu_cache_usage_perc")
 """Metrics of earlier releases without a successor: nothing is swapped any more."""
+
+_SERIES = re.compile("_(total|bucket|sum|count)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,21 +46,14 @@ def details(version: str, overrides: Overrides | None = None, engine: str = "vll
     return _details(engine, wanted)
 
 
-def metric(version: str, name: str, overrides: Overrides | None = None) -> str:
-    """The name that a version has for a metric, given by its name in any release, with or without `_total`.
-
-    Raises ValueError when the version has no such metric, with what there is instead.
+def metric(known: VllmDetails, name: str) -> str | None:
+    """The name that a version has for a metric, given by its name in any release and as Prometheus has it: counters may end in
+    `_total`, histograms have series that end in `_bucket`, `_sum` and `_count`. None where the version has no such metric.
     """
-    known = details(version, overrides)
-    plain = name.removesuffix("_total")
+    plain = _SERIES.sub("", name)
     current = RENAMED.get(plain, plain)
-    if known is None:
-        raise ValueError(f"the metrics of vLLM {version} aren't known")
-    if current in known.metrics or f"{current}_total" in known.metrics:
-        return current + name.removeprefix(plain)
-    if plain in GONE:
-        raise ValueError(f"vLLM {version} has no metric {name}: nothing is swapped any more; use vllm:num_preemptions")
-    raise ValueError(f"vLLM {version} has no metric {name}")
+    found = current in known.metrics or f"{current}_total" in known.metrics
+    return current + name.removeprefix(plain) if found else None
 
 
 @cache

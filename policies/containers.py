@@ -62,7 +62,10 @@ def _arguments(container: View) -> Iterator[Finding]:
         value = option(given, name)
         # $(VAR) is filled in from a variable, which can come from a Secret.
         if value and not value.startswith("$") and not looks_secret(value):
-            yield Finding(message=f"{container.path}: {name} has a plain value; set {variable} from a Secret instead")
+            instead = (
+                f"set {variable} from a Secret instead" if variable else "fill it in from a Secret's variable: $(NAME)"
+            )
+            yield Finding(message=f"{container.path}: {name} has a plain value; {instead}")
 
 
 def _entry(key: str, value: View) -> Iterator[Finding]:

@@ -2,13 +2,18 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 MOVING_TAGS = frozenset({"latest", "nightly", "main", "master", "dev", "edge", "stable"})
 DEVICE_VARIABLES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 """Set by the device plugin and the engine, never by hand: https://github.com/NVIDIA/nvidia-container-toolkit/issues/27"""
-SECRET_OPTIONS = {"--api-key": "VLLM_API_KEY", "--hf-token": "HF_TOKEN"}
-"""Options that take a secret, with the variable that takes it instead (vllm 0.33.0, vllm/envs.py line 829)."""
+SECRET_OPTIONS: Mapping[str, str | None] = {
+    "--api-key": "VLLM_API_KEY",
+    "--hf-token": "HF_TOKEN",
+    "--admin-api-key": None,
+}
+"""Options that take a secret, with the variable that takes it instead where there is one (vllm 0.33.0, vllm/envs.py line 829;
+--admin-api-key is SGLang's: server_args.py of 0.5.23)."""
 _SHORT_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 

@@ -47,10 +47,10 @@ def _options(facts: Facts) -> Iterator[Finding]:
             if not argument.option:
                 continue
             path = engine_path(workload, argument.key)
+            remedies = (Remedy(text=f"remove {argument.key}", changes=((path, None),)),)
             if argument.option in table:
-                yield from _values(workload, argument.option, argument.values, table, path)
+                yield from _values(workload, argument.option, argument.values, table, path, remedies)
             else:
-                remedies = (Remedy(text=f"remove {argument.key}", changes=((path, None),)),)
                 yield Finding(path=path, message=_absent(facts, workload, argument.option), remedies=remedies)
         for extra in shared.extras(workload):
             yield from _extra(facts, workload, extra, table)
@@ -77,10 +77,12 @@ def _extra(facts: Facts, workload: Workload, extra: Extra, table: Table) -> Iter
     if not extra.values and option.nargs not in ("*", "?"):
         yield Finding(path=path, message=f"{extra.name} needs a value", remedies=remedies)
     if not extra.dotted:
-        yield from _values(workload, extra.listed, extra.values, table, path)
+        yield from _values(workload, extra.listed, extra.values, table, path, remedies)
 
 
-def _values(workload: Workload, name: str, values: tuple[str, ...], table: Table, path: Path) -> Iterator[Finding]:
+def _values(
+    workload: Workload, name: str, values: tuple[str, ...], table: Table, path: Path, remedies: tuple[Remedy, ...]
+) -> Iterator[Finding]:
     option = table[name]
     for value in values:
         if option.choices and value not in option.choices:
@@ -88,12 +90,10 @@ def _values(workload: Workload, name: str, values: tuple[str, ...], table: Table
                 path=path,
                 message=f"{name} of {workload.engine.name} {workload.engine.version} doesn't take {value!r}; it "
                 f"takes {', '.join(option.choices)}",
-                remedies=(Remedy(text=f"remove {path[-1]}", changes=((path, None),)),)
-                if isinstance(path[-1], str)
-                else (),
+                remedies=remedies,
             )
         elif wanted := _misread(option.type, value):
-            yield Finding(path=path, message=f"{name} takes {wanted}, not {value!r}")
+            yield Finding(path=path, message=f"{name} takes {wanted}, not {value!r}", remedies=remedies)
 
 
 def _misread(kind: str, value: str) -> str | None:

@@ -91,6 +91,7 @@ CASES = [
         says="form of a token",
     ),
     refused("no-plaintext-secrets", ("ConfigMap", ("data", "HF_TOKEN"), _TOKEN), says="data.HF_TOKEN"),
+    refused("no-plaintext-secrets", engine("args", 5, to="--admin-api-key=hunter2"), says="from a Secret's variable"),
     passing("no-plaintext-secrets", engine("args", 5, to="--api-key=$(VLLM_API_KEY)")),
     unknown("no-plaintext-secrets", "Deployment", *ENGINE, "env", 0, "value"),
     # trust-remote-code-off

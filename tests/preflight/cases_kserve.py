@@ -16,6 +16,11 @@ QUERY = {"serverAddress": "http://prometheus:9090", "query": "sum(vllm:num_reque
 BY_QUERY = {"minReplicas": 1, "maxReplicas": 2, "prometheus": QUERY}
 
 
+def by(query: str) -> dict[str, Any]:
+    """Scaling by another query."""
+    return {**BY_QUERY, "prometheus": {**QUERY, "query": query}}
+
+
 def kserve(patch: dict[str, Any] | None = None, **chat: Any) -> dict[str, Any]:
     """An InferenceService with weights in a volume; `chat` changes the workload."""
     return merged(merged(KSERVE, {"workloads": {"chat": chat}}), patch or {})
@@ -144,6 +149,25 @@ CASES = [
         says=("20 replicas take 20 GPUs", "16 at its 2 nodes", "the last 4 stay Pending"),
         remedy="set workloads.chat.autoscaling.maxReplicas: 16",
         passes=kserve(replicas=1, autoscaling={**SCALING, "maxReplicas": 16}),
+    ),
+    Case(
+        code="KSV016",
+        breaks=kserve(replicas=1, autoscaling=by("avg(vllm:gpu_cache_usage_perc) + vllm:num_requests_waiting")),
+        says=("vLLM 0.33.0 has no metric vllm:gpu_cache_usage_perc",),
+        remedy="use vllm:kv_cache_usage_perc",
+        passes=kserve(replicas=1, autoscaling=by("rate(vllm:time_to_first_token_seconds_bucket[5m])")),
+    ),
+    Case(
+        code="KSV016",
+        breaks=kserve(replicas=1, autoscaling=by("sum(vllm:num_requests_swapped)")),
+        says=("never scaled up", "nothing is swapped any more"),
+        passes=kserve(replicas=1, autoscaling=by("sum(sglang:num_queue_reqs)")),
+    ),
+    Case(
+        code="KSV016",
+        breaks=kserve(replicas=1, autoscaling=by("sum(vllm:requests)")),
+        says=("at /metrics",),
+        passes=kserve(replicas=1, autoscaling=by("sum(rate(vllm:num_preemptions_total[5m]))")),
     ),
     Case(
         code="KSV014",

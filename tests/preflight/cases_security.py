@@ -116,6 +116,13 @@ CASES = [
     ),
     Case(code="SEC008", breaks=engine(extraArgs=["--hf_token=abc"]), remedy="huggingFaceToken"),
     Case(
+        code="SEC008",
+        breaks=engine(name="sglang", version="0.5.23", maxModelLen=None, extraArgs=["--admin-api-key=abc"]),
+        says=("--admin-api-key",),
+        remedy="gateway",
+        passes=engine(name="sglang", version="0.5.23", maxModelLen=None, extraArgs=["--log-level=info"]),
+    ),
+    Case(
         code="SEC009",
         breaks={},
         says=("enableNetworkPolicy",),
