@@ -8,7 +8,7 @@ the preset that would change our pod is set here: a preStop of another kind woul
 from dataclasses import replace
 from typing import Any
 
-from components import kserve_spec, leader_worker_set_spec, pods
+from components import kserve_prefill_spec, kserve_spec, leader_worker_set_spec, pods
 from components.pods import Role
 from components.resolved import Workload
 from components.resolved_kserve import LlmInferenceServiceSettings
@@ -36,15 +36,12 @@ def llm_inference_service_spec(workload: Workload) -> Manifest:
     settings: LlmInferenceServiceSettings = workload.settings
     spans = workload.group_size > 1
     leader = leader_worker_set_spec.role(workload, leads=True) if spans else Role()
-    annotations = pods.annotations(workload)
+    split = kserve_prefill_spec.splits(workload)
     return {
         "model": {"uri": kserve_spec.storage_uri(workload), "name": workload.launch.served_name},
-        "replicas": workload.replicas,
-        "labels": {**_more_labels(workload), **selector(workload)},
-        **({"annotations": annotations} if annotations else {}),
-        **_parallelism(workload),
-        "template": _template(workload, leader),
-        **({"worker": _template(workload, leader_worker_set_spec.role(workload, leads=False))} if spans else {}),
+        **_pods(workload, _decode(workload) if split else _template(workload, leader, selector(workload))),
+        **({"worker": _worker(workload)} if spans else {}),
+        **({"prefill": _prefill(workload)} if split else {}),
         **_router(settings),
     }
 
@@ -66,6 +63,12 @@ def with_scheduler(workload: Workload) -> Workload:
         "app.kubernetes.io/part-of": "llminferenceservice",
     }
     return replace(workload, allow_from=(*workload.allow_from, {"podSelector": {"matchLabels": labels}}))
+
+
+def budgets(workload: Workload) -> dict[str, dict[str, str]]:
+    """Labels of the pods of each PodDisruptionBudget, by what its name ends with."""
+    every = selector(workload)
+    return kserve_prefill_spec.selectors(every) if kserve_prefill_spec.splits(workload) else {"": every}
 
 
 def servers(workload: Workload) -> dict[str, str]:
@@ -92,7 +95,37 @@ def _parallelism(workload: Workload) -> Manifest:
     return {"parallelism": found} if found else {}
 
 
-def _template(workload: Workload, role: Role) -> dict[str, Any]:
+def _pods(workload: Workload, template: Manifest) -> Manifest:
+    """One set of alike pods."""
+    annotations = pods.annotations(workload)
+    return {
+        "replicas": workload.replicas,
+        "labels": {**_more_labels(workload), **selector(workload)},
+        **({"annotations": annotations} if annotations else {}),
+        **_parallelism(workload),
+        "template": template,
+    }
+
+
+def _worker(workload: Workload) -> Manifest:
+    return _template(workload, leader_worker_set_spec.role(workload, leads=False), selector(workload))
+
+
+def _decode(workload: Workload) -> Manifest:
+    """The pods that answer, where others prefill."""
+    alike, _ = kserve_prefill_spec.selectors(selector(workload)).values()
+    pod = _template(kserve_prefill_spec.decoder(workload), kserve_prefill_spec.DECODE, alike)
+    return {**pod, "initContainers": [kserve_prefill_spec.sidecar(workload), *pod.get("initContainers", ())]}
+
+
+def _prefill(workload: Workload) -> Manifest:
+    _, alike = kserve_prefill_spec.selectors(selector(workload)).values()
+    prefiller = kserve_prefill_spec.prefiller(workload)
+    return _pods(prefiller, _template(prefiller, kserve_prefill_spec.PREFILL, alike))
+
+
+def _template(workload: Workload, role: Role, alike: dict[str, str]) -> dict[str, Any]:
+    """The whole pod; `alike` are labels of the pods among which copies are spread."""
     pod = kserve_spec.pod_spec(workload, replace(role, container=CONTAINER))
     container = pod["containers"][0]
     seconds = container["lifecycle"]["preStop"]["sleep"]["seconds"]
@@ -103,7 +136,7 @@ def _template(workload: Workload, role: Role) -> dict[str, Any]:
     if kserve_spec.storage_uri(workload).startswith(("s3://", "hf://")):
         pod["initContainers"] = [_initializer(workload)]
     for constraint in pod.get("topologySpreadConstraints", ()):
-        constraint["labelSelector"] = {"matchLabels": selector(workload)}
+        constraint["labelSelector"] = {"matchLabels": alike}
     return pod
 
 

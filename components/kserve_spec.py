@@ -109,7 +109,7 @@ def account_secrets(workload: Workload) -> list[dict[str, str]]:
 def ready_timeout(workload: Workload) -> int:
     """Seconds until the service must be ready: the rollout, with the copy of the weights before each container starts."""
     copies = 0 if workload.volume else workload.startup.load
-    rounds = -(-max(workload.replicas, 1) // max(workload.max_unavailable, 1))
+    rounds = -(-max(workload.copies, 1) // max(workload.max_unavailable, 1))
     return workload.startup.rollout_timeout + rounds * copies
 
 

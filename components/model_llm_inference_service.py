@@ -28,9 +28,11 @@ class ModelLlmInferenceService(pulumi.ComponentResource):
     """An LLMInferenceService with its ServiceAccount, PodDisruptionBudget and NetworkPolicy, and a PodMonitor where asked for.
 
     KServe makes the Deployment `<name>-kserve`, or the LeaderWorkerSet `<name>-kserve-mn` where a copy has several pods, and the Service
-    `<name>-kserve-workload-svc` on port 8000. Pulumi waits for the condition Ready as long as the start-up budget says, at the first
-    start: the controller of v0.20.0 writes no `status.observedGeneration`, so that an update finds the Ready of before and isn't waited
-    for (pulumi-kubernetes provider/pkg/await/condition/kubectl.go).
+    `<name>-kserve-workload-svc` on port 8000. Copies that only prefill are a second Deployment, `<name>-kserve-prefill`, with a
+    PodDisruptionBudget of its own; the Service reaches both, and only the router's scheduler splits requests among them. Pulumi waits for
+    the condition Ready as long as the start-up budget says, at the first start: the controller of v0.20.0 writes no
+    `status.observedGeneration`, so that an update finds the Ready of before and isn't waited for
+    (pulumi-kubernetes provider/pkg/await/condition/kubectl.go).
     """
 
     url: pulumi.Output[str]
@@ -51,6 +53,7 @@ class ModelLlmInferenceService(pulumi.ComponentResource):
             selector=kserve_llm_spec.selector(workload),
             monitored=kserve_llm_spec.servers(workload),
             secrets=kserve_spec.account_secrets(workload),
+            budgets=kserve_llm_spec.budgets(workload),
         )
         timeout = f"{kserve_spec.ready_timeout(workload)}s"
         k8s.apiextensions.CustomResource(

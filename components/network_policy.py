@@ -14,9 +14,12 @@ _PRIVATE_V6 = ("fc00::/7", "fe80::/10")
 def workload_policy(workload: Workload, selector: dict[str, str]) -> Manifest:
     """Spec of a workload's policy: `allowFrom` in; DNS out, and HTTPS to the internet where its pods download.
 
-    Pods of a copy that spans several reach each other on all ports: NCCL and PyTorch choose theirs at start.
+    Pods of a copy that spans several reach each other on all ports: NCCL and PyTorch choose theirs at start. So do those that prefill
+    and those that decode: UCX, which moves the KV cache, takes any port (PORT_RANGE is 0, so that the system selects, in openucx/ucx
+    src/uct/tcp/tcp_iface.c, read 2026-11-23).
     """
-    peers = [{"podSelector": {"matchLabels": selector}}] if workload.group_size > 1 else []
+    together = workload.group_size > 1 or workload.prefill_replicas
+    peers = [{"podSelector": {"matchLabels": selector}}] if together else []
     return {
         "podSelector": {"matchLabels": selector},
         "policyTypes": ["Ingress", "Egress"],

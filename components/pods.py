@@ -26,6 +26,8 @@ class Role:
     """More environment variables, as in a container's `env`."""
     serves: bool = True
     """It answers HTTP: port, probes and metrics."""
+    port: int | None = None
+    """The engine listens there, under its own name, where another container of the pod answers at the engine's usual port."""
     pre_stop: int | None = None
     """Seconds before SIGTERM; the workload's own when None."""
     devices: Mapping[str, str] = field(default_factory=dict)
@@ -171,7 +173,7 @@ def _container(workload: Workload, role: Role) -> dict[str, Any]:
         **({"command": list(engine.COMMAND)} if engine.COMMAND else {}),
         "args": list(workload.args if role.args is None else role.args),
         "env": [*environment(workload), *(dict(one) for one in role.env)],
-        **(_serving(workload) if role.serves else {}),
+        **(_serving(workload, role) if role.serves else {}),
         "resources": container_resources(workload, role.devices),
         "securityContext": container_security(),
         "lifecycle": {"preStop": {"sleep": {"seconds": pre_stop}}},
@@ -180,17 +182,18 @@ def _container(workload: Workload, role: Role) -> dict[str, Any]:
     }
 
 
-def _serving(workload: Workload) -> dict[str, Any]:
+def _serving(workload: Workload, role: Role) -> dict[str, Any]:
     """Port and probes of a container that answers HTTP."""
+    name = PORT_NAME if role.port is None else MODEL_CONTAINER
     return {
-        "ports": [{"name": PORT_NAME, "containerPort": workload.engine.PORT, "protocol": "TCP"}],
+        "ports": [{"name": name, "containerPort": role.port or workload.engine.PORT, "protocol": "TCP"}],
         "startupProbe": {
-            **_probe(workload, period=_PROBE_PERIOD, timeout=5),
+            **_probe(workload, name, period=_PROBE_PERIOD, timeout=5),
             "failureThreshold": -(-workload.startup.budget // _PROBE_PERIOD),
         },
-        "readinessProbe": {**_probe(workload, period=5, timeout=5), "failureThreshold": 3},
+        "readinessProbe": {**_probe(workload, name, period=5, timeout=5), "failureThreshold": 3},
         # Lenient: a long prefill must not get the pod killed.
-        "livenessProbe": {**_probe(workload, period=20, timeout=10), "failureThreshold": 6},
+        "livenessProbe": {**_probe(workload, name, period=20, timeout=10), "failureThreshold": 6},
     }
 
 
@@ -211,9 +214,9 @@ def cpu(millis: int) -> str:
     return str(millis // 1000) if millis % 1000 == 0 else f"{millis}m"
 
 
-def _probe(workload: Workload, *, period: int, timeout: int) -> dict[str, Any]:
+def _probe(workload: Workload, port: str, *, period: int, timeout: int) -> dict[str, Any]:
     return {
-        "httpGet": {"path": workload.engine.health_path(workload.launch), "port": PORT_NAME},
+        "httpGet": {"path": workload.engine.health_path(workload.launch), "port": port},
         "periodSeconds": period,
         "timeoutSeconds": timeout,
     }

@@ -101,7 +101,9 @@ class Workload:
     node_group: NodeGroup
     volume: Volume | None
     replicas: int
-    """Copies of the model."""
+    """Copies of the model that answer requests."""
+    prefill_replicas: int = 0
+    """Copies more that only read prompts, for those that answer; 0 where every copy does both."""
     group_size: int = 1
     """Pods of one copy: more than one where it spans nodes."""
     max_surge: int
@@ -138,9 +140,14 @@ class Workload:
         return self.drain.grace * min(self.group_size, 2) + self.startup.budget
 
     @property
+    def copies(self) -> int:
+        """Copies of the model, whatever they do."""
+        return self.replicas + self.prefill_replicas
+
+    @property
     def pods(self) -> int:
         """Pods of all copies."""
-        return self.replicas * self.group_size
+        return self.copies * self.group_size
 
     @property
     def gpus(self) -> int:

@@ -60,6 +60,8 @@ class LlmInferenceServiceSettings:
     router: Router | None
     storage_secret: str | None
     """Secret with the credentials of an S3 storageUri, in the form that KServe wants."""
+    prefill_args: tuple[str, ...] | None = None
+    """Command line of the pods that only prefill; None where every pod prefills and decodes."""
 
 
 def runtimes(workloads: tuple[Workload, ...]) -> dict[str, Workload]:

@@ -1,6 +1,6 @@
 """What every kind of workload has around its pods: ServiceAccount, NetworkPolicy, PodDisruptionBudget, files and monitor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -32,11 +32,13 @@ def surround(
     selector: Selector | None = None,
     monitored: Selector | None = None,
     secrets: Sequence[Manifest] = (),
+    budgets: Mapping[str, Selector] | None = None,
 ) -> Surroundings:
     """Creates them as children of a component.
 
     `selector` picks the pods, by the workload's own labels when left out; `monitored` those of them that have metrics, all when left
-    out; `secrets` are listed by the ServiceAccount.
+    out; `secrets` are listed by the ServiceAccount; `budgets` are the pods of each PodDisruptionBudget by what its name ends with, one
+    for all of them when left out: of pods that do different things each kind keeps some.
     """
     child, every = pulumi.ResourceOptions(parent=parent), selector or pods.selector(workload)
     metadata: Manifest = {
@@ -56,7 +58,9 @@ def surround(
             name, metadata=metadata, spec=network_policy.workload_policy(workload, every), opts=child
         ),
     ]
-    k8s.policy.v1.PodDisruptionBudget(name, metadata=metadata, spec=budget_spec(every), opts=child)
+    for suffix, chosen in (budgets or {"": every}).items():
+        own: Manifest = {**metadata, "name": f"{workload.name}{suffix}"}
+        k8s.policy.v1.PodDisruptionBudget(f"{name}{suffix}", metadata=own, spec=budget_spec(chosen), opts=child)
     if workload.metrics == "podMonitor":
         k8s.apiextensions.CustomResource(
             f"{name}-metrics",

@@ -19,10 +19,10 @@ def _set_twice(facts: Facts) -> Iterator[Finding]:
             path = engine_path(workload, "extraArgs", extra.index)
             name = extra.listed or ""
             dropped = without(workload, extra)
-            if name in engine.DECIDED:
+            if by := _decided(workload, name):
                 yield Finding(
                     path=path,
-                    message=f"{extra.name} is decided by {engine.DECIDED[name]}",
+                    message=f"{extra.name} is decided by {by}",
                     remedies=(Remedy(text=f"remove {extra.name} from extraArgs", changes=(dropped,)),),
                 )
                 continue
@@ -40,6 +40,12 @@ def _set_twice(facts: Facts) -> Iterator[Finding]:
                 remedies=(*(() if extra.dotted else (move,)), Remedy(text=f"use the key {key} instead")),
                 severity="error" if twice or _counts(workload, key, value) else "warning",
             )
+
+
+def _decided(workload: Workload, name: str) -> str | None:
+    if workload.prefill_replicas and name == "--kv-transfer-config":
+        return "prefill: its pods produce KV cache, the others take it"
+    return workload.engine.DECIDED.get(name)
 
 
 def _counts(workload: Workload, key: str, value: object) -> bool:

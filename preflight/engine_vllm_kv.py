@@ -107,7 +107,7 @@ def _helpers(facts: Facts) -> Iterator[Finding]:
                 ),
             )
         peers = [name for name, _ in connectors(engine.kv_transfer_config) if name.startswith(_PEERS)]
-        if peers:
+        if peers and not workload.prefill_replicas:
             yield Finding(
                 path=engine_path(workload, "kvTransferConfig", "kvConnector"),
                 message=f"{peers[0]} exchanges KV cache with other pods on ports of its own, and the NetworkPolicy of {workload.name} lets "

@@ -8,6 +8,7 @@ from catalog.mig import profiles
 from components.infrastructure import NodeGroup
 from components.resolved import Workload
 from preflight.engine_facts import engine_path
+from preflight.placement_nodes import surge_copies
 from preflight.rule import Facts, Finding, Path, Remedy, Rule
 
 _ROUNDING = 1e-9
@@ -18,7 +19,7 @@ def _time_slicing(facts: Facts) -> Iterator[Finding]:
         assert group.sharing is not None
         units = group.sharing.units
         # Any pods of the group can meet on one GPU: those with the largest shares are the worst case.
-        shares = sorted((_share(one) for one in workloads for _ in range(one.replicas + one.max_surge)), reverse=True)[
+        shares = sorted((_share(one) for one in workloads for _ in range(one.copies + surge_copies(one))), reverse=True)[
             :units
         ]
         total = math.fsum(shares)

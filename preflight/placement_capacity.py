@@ -132,7 +132,7 @@ def _fewer_replicas(demand: Demand, workload: Workload) -> Iterator[Remedy]:
     low, high = 0, workload.replicas
     while low < high - 1:
         middle = (low + high) // 2
-        pods = {**others, own: others[own] - workload.pods + middle * workload.group_size}
+        pods = {**others, own: others[own] - (workload.replicas - middle) * workload.group_size}
         if packs(demand.most, demand.group.max_nodes, {one: count for one, count in pods.items() if count}):
             low = middle
         else:

@@ -71,6 +71,11 @@ def fits(request: Vector, capacity: Vector) -> bool:
     return all(want <= have for want, have in zip(request, capacity, strict=True))
 
 
+def surge_copies(workload: Workload) -> int:
+    """Copies more at most while a rollout goes on: those that only prefill have a rollout of their own."""
+    return workload.max_surge * (2 if workload.prefill_replicas else 1)
+
+
 def demands(facts: Facts) -> list[Demand]:
     """One for each node group that has workloads and offers GPUs."""
     by_group: dict[str, list[Workload]] = {}

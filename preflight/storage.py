@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from components.infrastructure import Volume
 from components.resolved import Stack, Workload
 from components.spec import GIB, mebibytes
-from preflight.placement_nodes import demands, setting
+from preflight.placement_nodes import demands, setting, surge_copies
 from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 
 _SPARE = 1.02
@@ -180,11 +180,11 @@ def _readers(stack: Stack) -> Mapping[str, list[Workload]]:
 
 def _pods(workload: Workload) -> int:
     """Pods that exist at the same time at most."""
-    return (workload.replicas + workload.max_surge) * workload.group_size if workload.replicas else 0
+    return (workload.copies + surge_copies(workload)) * workload.group_size if workload.replicas else 0
 
 
 def _pods_text(workload: Workload) -> str:
-    surge = f" + {workload.max_surge * workload.group_size} while it rolls out" if workload.max_surge else ""
+    surge = f" + {surge_copies(workload) * workload.group_size} while it rolls out" if workload.max_surge else ""
     return f"{workload.pods}{surge}"
 
 

@@ -94,7 +94,7 @@ def _tried(
     cpu, cpu_now = workload.resources.cpu_millis / 1000, now.resources.cpu_millis / 1000
     if cpu_now < cpu:
         speed += f"; a pod requests {cpu_now:g} CPU instead of {cpu:g}"
-    count = sum(one.replicas for one in others)
+    count = sum(one.copies for one in others)
     pods = f"{count} pod{'' if count == 1 else 's'} on {candidate.gpu.name} instead of {group.gpu_name}"
     if candidate.gpu.name == group.gpu_name:
         pods = f"{count} pod{'' if count == 1 else 's'}"
@@ -136,8 +136,8 @@ def _nodes(one: InstanceType, others: list[Workload], tensor: int | None) -> int
     if not largest or largest > one.gpu_count:
         return 0
     if len(others) == 1:
-        return -(-others[0].replicas // (one.gpu_count // largest))
-    return -(-sum(_ranks(pod, tensor) * pod.replicas for pod in others) // one.gpu_count)
+        return -(-others[0].copies // (one.gpu_count // largest))
+    return -(-sum(_ranks(pod, tensor) * pod.copies for pod in others) // one.gpu_count)
 
 
 def _holds(workload: Workload, gpu: Gpu, tensor: int | None) -> bool:

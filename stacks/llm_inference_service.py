@@ -1,6 +1,8 @@
 """Workloads of kind LLMInferenceService: KServe's own kind for language models."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from components.resolved_kserve import LlmInferenceServiceSettings
 from components.resolved_kserve import Router as ResolvedRouter
@@ -27,6 +29,13 @@ class Router(Spec):
     the Service. The Gateway must support InferencePools."""
 
 
+class Prefill(Spec):
+    """Copies that only read prompts. They have the engine, the size and the node group of the others, and hand the KV cache over."""
+
+    replicas: Annotated[int, Field(ge=1, le=1000)]
+    """How many, besides the workload's own `replicas`, which then answer; none while those are 0."""
+
+
 class LlmInferenceServiceWorkload(Workload):
     """A KServe LLMInferenceService: each copy is one pod, or a group of pods on several nodes by pipeline parallelism."""
 
@@ -34,6 +43,9 @@ class LlmInferenceServiceWorkload(Workload):
     """A KServe LLMInferenceService (platform.kserve with llmInferenceServices)."""
     router: Router | None = None
     """How requests come from outside; inside the cluster only when left out."""
+    prefill: Prefill | None = None
+    """Read prompts on copies of their own, for requests through the router with its scheduler: a long prompt then doesn't hold up the
+    answers to others. Every copy does both when left out. KServe can't add or remove it later under the same name."""
     storage_secret: ObjectName | None = None
     """Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for weights in S3, where awsRole can't be used."""
 

@@ -11,7 +11,7 @@ from catalog.models import models as architectures
 from components.engines.base import Launch, Referenced
 from components.infrastructure import NodeGroup, Volume
 from components.resolved import AwsRole, Model, Stack, TokenSource, Workload
-from stacks import resolve_cluster, resolve_kinds, resolve_models, resolve_nodes, resolve_pods
+from stacks import resolve_cluster, resolve_kinds, resolve_models, resolve_nodes, resolve_pods, resolve_prefill
 from stacks.config import StackConfig
 from stacks.node_groups import EksNodeGroup
 from stacks.overrides import gpu_rows, instance_rows, model_rows, option_rows, price_rows
@@ -137,7 +137,9 @@ def _workload(
         -(-parallelism.ranks // group_size),
         group,
         model,
-        spec.engine.host_bytes(model.architecture, model.weights_size) // group_size + resolve_kinds.host_memory(spec),
+        spec.engine.host_bytes(model.architecture, model.weights_size) // group_size
+        + resolve_kinds.host_memory(spec)
+        + resolve_prefill.host_memory(spec),
         shared=spec.engine.shared_memory_bytes() // group_size + resolve_kinds.shared_memory(spec),
         downloads=downloads or (mounted is not None and volume is None),
     )
@@ -146,7 +148,7 @@ def _workload(
         volume,
         group,
         drain,
-        replicas=spec.replicas,
+        replicas=spec.replicas + resolve_prefill.replicas(spec),
         max_unavailable=1,
         eager=spec.engine.is_eager(),
         given=spec.startup_timeout_seconds,
@@ -159,21 +161,24 @@ def _workload(
         shutdown_timeout_seconds=drain.shutdown,
         startup_seconds=start.budget,
         cache_dir="/cache",
+        port=resolve_prefill.engine_port(spec),
         locations={one: _location(models[one], spec) for one in referenced},
         revisions={one: models[one].revision for one in referenced if resolve_models.from_hub(models[one])},
     )
+    engine, rows = resolve_prefill.engine(spec), tables.get(spec.engine.name)
     return Workload(
         name=name,
         namespace=namespace,
         kind=spec.kind,
-        engine=spec.engine,
+        engine=engine,
         launch=launch,
-        args=tuple(spec.engine.args(launch, tables.get(spec.engine.name))),
+        args=tuple(engine.args(launch, rows)),
         parallelism=parallelism,
         model=model,
         node_group=group,
         volume=volume,
         replicas=spec.replicas,
+        prefill_replicas=resolve_prefill.replicas(spec),
         group_size=group_size,
         max_surge=1 if surge else 0,
         max_unavailable=0 if surge else 1,
@@ -192,7 +197,7 @@ def _workload(
         aws_role=AwsRole(arn=spec.aws_role.arn, via=spec.aws_role.via) if spec.aws_role else None,
         referenced=referenced,
         allowed={one.code: one.reason for one in spec.allow},
-        settings=resolve_kinds.settings(spec),
+        settings=resolve_prefill.settings(resolve_kinds.settings(spec), spec, launch, rows),
     )
 
 

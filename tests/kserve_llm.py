@@ -1,8 +1,9 @@
 """What KServe makes of an LLMInferenceService, as in kserve/kserve 1fb7810 (v0.20.0).
 
-config/llmisvcconfig/config-llm-template.yaml (the preset, without its start script) and pkg/controller/v1alpha2/llmisvc: config_merge.go
-(mergeSpecs), workload_single_node.go (expectedSingleNodeMainDeployment), workload_multi_node.go (expectedMainMultiNodeLWS),
-workload_storage.go (attachModelArtifacts), workload.go (reconcileWorkloadService).
+config/llmisvcconfig: config-llm-template.yaml, config-llm-decode-template.yaml, config-llm-prefill-template.yaml (the presets);
+pkg/controller/v1alpha2/llmisvc: config_merge.go (mergeSpecs), workload_single_node.go (expectedSingleNodeMainDeployment,
+expectedPrefillMainDeployment), workload_multi_node.go (expectedMainMultiNodeLWS), workload_storage.go (attachModelArtifacts), workload.go
+(reconcileWorkloadService).
 """
 
 import copy
@@ -11,76 +12,161 @@ from typing import Any
 from tests.kserve import MODELS, strategic
 
 Object = dict[str, Any]
-_PROBE: Object = {"httpGet": {"path": "/health", "port": 8000, "scheme": "HTTP"}, "timeoutSeconds": 1}
+
+
+def _main(port: int) -> Object:
+    """The engine's container in the presets, without its start script."""
+    probe = {"httpGet": {"path": "/health", "port": port, "scheme": "HTTP"}, "timeoutSeconds": 1}
+    return {
+        "name": "main",
+        "image": "ghcr.io/llm-d/llm-d-cuda:v0.8.0",
+        "imagePullPolicy": "IfNotPresent",
+        "ports": [{"containerPort": port, "protocol": "TCP"}],
+        "command": ["/bin/bash", "-c", "(start script)", "--"],
+        "env": [
+            {"name": "HOME", "value": "/home"},
+            {"name": "VLLM_LOGGING_LEVEL", "value": "INFO"},
+            {"name": "HF_HUB_CACHE", "value": "/models"},
+        ],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": False,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "lifecycle": {"preStop": {"exec": {"command": ["/bin/sleep", "15"]}}},
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "livenessProbe": {**probe, "periodSeconds": 10, "failureThreshold": 10},
+        "readinessProbe": {**probe, "periodSeconds": 1, "failureThreshold": 2},
+        "startupProbe": {**probe, "periodSeconds": 10, "failureThreshold": 60},
+        "volumeMounts": [
+            {"mountPath": "/home", "name": "home"},
+            {"mountPath": "/tmp", "name": "tmp-dir"},
+            {"mountPath": "/dev/shm", "name": "dshm"},
+            {"mountPath": "/models", "name": "model-cache"},
+            {"mountPath": "/var/run/kserve/tls", "name": "tls-certs", "readOnly": True},
+        ],
+    }
+
+
+_VOLUMES: list[Object] = [
+    {"name": "home", "emptyDir": {}},
+    {"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
+    {"name": "model-cache", "emptyDir": {}},
+    {"name": "tmp-dir", "emptyDir": {}},
+    {"name": "tls-certs", "secret": {"secretName": "chat-kserve-self-signed-certs"}},
+]
 PRESET: Object = {
     "annotations": {"serving.kserve.io/model-based-routing-enabled": "true"},
     "template": {
-        "containers": [
+        "containers": [_main(8000)],
+        "terminationGracePeriodSeconds": 60,
+        "volumes": _VOLUMES,
+    },
+}
+"""kserve-config-llm-template; inside `prefill`, config-llm-prefill-template."""
+_SIDECAR_PROBE: Object = {
+    "httpGet": {"path": "/health", "port": 8000, "scheme": "HTTP"},
+    "initialDelaySeconds": 10,
+    "periodSeconds": 10,
+}
+DECODE_PRESET: Object = {
+    "annotations": PRESET["annotations"],
+    "template": {
+        **PRESET["template"],
+        "containers": [_main(8001)],
+        "initContainers": [
             {
-                "name": "main",
-                "image": "ghcr.io/llm-d/llm-d-cuda:v0.8.0",
+                "name": "llm-d-routing-sidecar",
                 "imagePullPolicy": "IfNotPresent",
+                "image": "ghcr.io/llm-d/llm-d-router-disagg-sidecar:v0.9.0",
+                "restartPolicy": "Always",
                 "ports": [{"containerPort": 8000, "protocol": "TCP"}],
-                "command": ["/bin/bash", "-c", "(start script)", "--"],
-                "env": [
-                    {"name": "HOME", "value": "/home"},
-                    {"name": "VLLM_LOGGING_LEVEL", "value": "INFO"},
-                    {"name": "HF_HUB_CACHE", "value": "/models"},
-                ],
+                "resources": {},
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
                     "readOnlyRootFilesystem": False,
                     "runAsNonRoot": True,
                     "capabilities": {"drop": ["ALL"]},
-                    "seccompProfile": {"type": "RuntimeDefault"},
                 },
-                "lifecycle": {"preStop": {"exec": {"command": ["/bin/sleep", "15"]}}},
                 "terminationMessagePath": "/dev/termination-log",
                 "terminationMessagePolicy": "FallbackToLogsOnError",
-                "livenessProbe": {**_PROBE, "periodSeconds": 10, "failureThreshold": 10},
-                "readinessProbe": {**_PROBE, "periodSeconds": 1, "failureThreshold": 2},
-                "startupProbe": {**_PROBE, "periodSeconds": 10, "failureThreshold": 60},
-                "volumeMounts": [
-                    {"mountPath": "/home", "name": "home"},
-                    {"mountPath": "/tmp", "name": "tmp-dir"},
-                    {"mountPath": "/dev/shm", "name": "dshm"},
-                    {"mountPath": "/models", "name": "model-cache"},
-                    {"mountPath": "/var/run/kserve/tls", "name": "tls-certs", "readOnly": True},
+                "livenessProbe": {**_SIDECAR_PROBE, "timeoutSeconds": 10, "failureThreshold": 3},
+                "readinessProbe": {**_SIDECAR_PROBE, "timeoutSeconds": 5, "failureThreshold": 10},
+                "command": [
+                    "/app/pd-sidecar",
+                    "--port=8000",
+                    "--vllm-port=8001",
+                    "--kv-connector=nixlv2",
+                    "--enable-ssrf-protection=true",
+                    "--pool-group=inference.networking.x-k8s.io",
+                    "--inference-pool=ml-serving/chat-inference-pool",
+                    "--secure-proxy=false",
+                    "",
+                    "",
+                    "",
+                ],
+                "volumeMounts": [{"mountPath": "/var/run/kserve/tls", "name": "tls-certs", "readOnly": True}],
+                "env": [
+                    {
+                        "name": "INFERENCE_POOL_NAMESPACE",
+                        "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}},
+                    },
+                    {
+                        "name": "SSL_CERT_DIR",
+                        "value": "/var/run/kserve/tls:/var/run/secrets/kubernetes.io/serviceaccount:/etc/pki/tls/certs",
+                    },
                 ],
             }
         ],
-        "terminationGracePeriodSeconds": 60,
-        "volumes": [
-            {"name": "home", "emptyDir": {}},
-            {"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
-            {"name": "model-cache", "emptyDir": {}},
-            {"name": "tmp-dir", "emptyDir": {}},
-            {"name": "tls-certs", "secret": {"secretName": "chat-kserve-self-signed-certs"}},
-        ],
     },
 }
+"""kserve-config-llm-decode-template."""
 
 
 def deployment(given: Object) -> Object:
-    """The Deployment of a service whose copies are one pod each."""
-    name, spec = given["metadata"]["name"], strategic(PRESET, given["spec"])
+    """The Deployment of a service whose copies are one pod each; of those that decode, where others prefill."""
+    split = "prefill" in given["spec"]
+    spec = strategic(DECODE_PRESET if split else PRESET, given["spec"])
+    made = _deployment(given, spec, "-kserve", "llminferenceservice-workload", "decode" if split else "both")
+    for container in made["spec"]["template"]["spec"].get("initContainers", ()):
+        if container["name"] == "llm-d-routing-sidecar":
+            pool = {"name": "INFERENCE_POOL_NAME", "value": f"{given['metadata']['name']}-inference-pool"}
+            container["env"] = [*container["env"], *([pool] if "router" in spec else [])]
+    return made
+
+
+def prefill(given: Object) -> Object:
+    """The second Deployment, where some copies only prefill."""
+    spec = strategic(PRESET, given["spec"]["prefill"])
+    return _deployment(given, spec, "-kserve-prefill", "llminferenceservice-workload-prefill", "prefill")
+
+
+def _deployment(given: Object, spec: Object, suffix: str, component: str, role: str) -> Object:
+    name = given["metadata"]["name"]
     labels = {
-        "app.kubernetes.io/component": "llminferenceservice-workload",
+        "app.kubernetes.io/component": component,
         "app.kubernetes.io/name": name,
         "app.kubernetes.io/part-of": "llminferenceservice",
         "kserve.io/component": "workload",
-        "llm-d.ai/role": "both",
+        "llm-d.ai/role": role,
     }
+    # One map in the controller's memory: what it adds for the template is in the selector too.
+    labels |= spec["labels"]
+    # The router's own annotation is left out (AnnotationModelBasedRoutingEnabled).
+    annotations = {key: value for key, value in spec["annotations"].items() if key not in PRESET["annotations"]}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": f"{name}-kserve", "namespace": given["metadata"]["namespace"], "labels": labels},
+        "metadata": {"name": f"{name}{suffix}", "namespace": given["metadata"]["namespace"], "labels": labels},
         "spec": {
             "replicas": spec["replicas"],
             "selector": {"matchLabels": labels},
             "template": {
-                "metadata": {"labels": {**labels, **spec["labels"]}, "annotations": spec["annotations"]},
-                "spec": _with_storage(spec["template"], spec["model"]["uri"]),
+                "metadata": {"labels": labels, "annotations": annotations},
+                "spec": _with_storage(spec["template"], given["spec"]["model"]["uri"]),
             },
         },
     }
@@ -146,7 +232,8 @@ def _with_storage(template: Object, uri: str) -> Object:
         volume: Object = {"name": "kserve-pvc-source", "persistentVolumeClaim": {"claimName": claim}}
         mount: Object = {"name": volume["name"], "mountPath": MODELS, "subPath": path}
         # A container of that name in the template would be dropped.
-        pod["initContainers"] = [one for one in pod.get("initContainers", ()) if one["name"] != "storage-initializer"]
+        if "initContainers" in pod:
+            pod["initContainers"], _ = _parted(pod["initContainers"])
     else:
         volume = {"name": "kserve-provision-location", "emptyDir": {}}
         mount = {"name": volume["name"], "mountPath": MODELS}
@@ -159,7 +246,15 @@ def _with_storage(template: Object, uri: str) -> Object:
             "resources": {"requests": {"cpu": "100m", "memory": "100Mi"}, "limits": limits},
             "volumeMounts": [mount],
         }
-        pod["initContainers"] = [strategic(initializer, one) for one in pod["initContainers"]]
+        # Taken out of the template and appended after the others (extractAndStripStorageInitializer, attachStorageInitializer).
+        others, own = _parted(pod["initContainers"])
+        pod["initContainers"] = [*others, *(strategic(initializer, one) for one in own)]
     container["volumeMounts"] = [*container["volumeMounts"], {**mount, "readOnly": True}]
     pod["volumes"] = [*pod["volumes"], volume]
     return pod
+
+
+def _parted(containers: list[Object]) -> tuple[list[Object], list[Object]]:
+    """The others, and the storage initializer."""
+    others = [one for one in containers if one["name"] != "storage-initializer"]
+    return others, [one for one in containers if one["name"] == "storage-initializer"]

@@ -56,6 +56,7 @@ LAYERS = (
             "components/device_plugin_values.py",
             "components/kserve_spec.py",
             "components/kserve_llm_spec.py",
+            "components/kserve_prefill_spec.py",
             "components/resolved_kserve.py",
             "components/service_address.py",
         ),

@@ -22,6 +22,8 @@ class Launch:
     """Time the engine gets to become ready."""
     cache_dir: str
     """A writable folder for compiled kernels and downloads."""
+    port: int | None = None
+    """Where the engine listens; None for its own port."""
     files_dir: str = "/etc/llm-serving"
     """Where `Engine.files` are mounted, read-only."""
     locations: Mapping[str, str] = field(default_factory=dict)

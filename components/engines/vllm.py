@@ -47,7 +47,7 @@ class Vllm(VllmEngine):
         return (
             Argument(option="", values=(launch.model,), key="model"),
             *(Argument(option="--revision", values=(commit,), key="revision") for commit in revision),
-            Argument(option="--port", values=(str(self.PORT),), key="port"),
+            Argument(option="--port", values=(str(launch.port or self.PORT),), key="port"),
             Argument(option="--shutdown-timeout", values=(str(launch.shutdown_timeout_seconds),), key="drain"),
             Argument(
                 option="--served-model-name",

@@ -1,4 +1,4 @@
-"""KSV020-KSV025: stacks that break each rule, and the nearest ones that don't."""
+"""KSV020-KSV029: stacks that break each rule, and the nearest ones that don't."""
 
 from typing import Any
 
@@ -15,6 +15,13 @@ LLM: dict[str, Any] = {
 }
 NODES: dict[str, Any] = {"tensorParallelSize": 8, "pipelineParallelSize": 2}
 ROUTER: dict[str, Any] = {"gateway": {"name": "inference", "namespace": "gateways"}}
+
+
+SPLIT: dict[str, Any] = {
+    "router": {"gateway": {"name": "inference", "namespace": "ml-serving"}, "scheduler": True},
+    "prefill": {"replicas": 2},
+}
+"""Two copies that prefill for two that decode."""
 
 
 def llm(patch: dict[str, Any] | None = None, **chat: Any) -> dict[str, Any]:
@@ -93,5 +100,63 @@ CASES = [
         remedy="set workloads.chat.allowFrom",
         # Pods of the same namespace may call it anyway.
         passes=llm(router={"gateway": {"name": "inference", "namespace": "ml-serving"}}),
+    ),
+    Case(
+        code="KSV026",
+        breaks=llm(**{**SPLIT, "router": {"gateway": SPLIT["router"]["gateway"]}}),
+        says=("only the router's scheduler", "every pod would prefill and decode"),
+        remedy="set workloads.chat.router.scheduler: true",
+        passes=llm(**SPLIT),
+    ),
+    Case(
+        code="KSV026",
+        breaks=llm(prefill=SPLIT["prefill"]),
+        remedy="remove prefill",
+        # Without prefill no scheduler is needed.
+        passes=llm(router={"gateway": SPLIT["router"]["gateway"]}),
+    ),
+    Case(
+        code="KSV027",
+        breaks=llm(rollout="in-place", replicas=1, engine=NODES, **{**SPLIT, "prefill": {"replicas": 1}}),
+        says=("a copy of chat spans 2 nodes",),
+        remedy="remove prefill",
+        passes=llm(**SPLIT, engine={"tensorParallelSize": 4}),
+    ),
+    Case(
+        code="KSV027",
+        breaks=llm(**SPLIT, engine={"tensorParallelSize": 2, "pipelineParallelSize": 2}),
+        says=("pipelineParallelSize 2",),
+        remedy="remove prefill",
+        # Stages alone are fine.
+        passes=llm(engine={"tensorParallelSize": 2, "pipelineParallelSize": 2}),
+    ),
+    Case(
+        code="KSV027",
+        breaks=llm(**SPLIT, engine={"tensorParallelSize": 2, "prefillContextParallelSize": 2}),
+        says=("prefillContextParallelSize 2",),
+        remedy="remove prefillContextParallelSize",
+        passes=llm(**SPLIT, engine={"tensorParallelSize": 2}),
+    ),
+    Case(
+        code="KSV028",
+        breaks=llm(**SPLIT, engine={"kvTransferConfig": {"kvConnector": "NixlConnector", "kvRole": "kv_both"}}),
+        says=("prefill decides kvTransferConfig",),
+        remedy="remove kvTransferConfig",
+        passes=llm(**SPLIT),
+    ),
+    Case(
+        code="KSV028",
+        breaks=llm(**SPLIT, env={"VLLM_NIXL_SIDE_CHANNEL_HOST": "localhost"}),
+        says=("VLLM_NIXL_SIDE_CHANNEL_HOST",),
+        remedy="remove VLLM_NIXL_SIDE_CHANNEL_HOST",
+        # The port is the user's to choose.
+        passes=llm(**SPLIT, env={"VLLM_NIXL_SIDE_CHANNEL_PORT": "5700"}),
+    ),
+    Case(
+        code="KSV029",
+        breaks=llm(**SPLIT),
+        says=("NIXL", "vllm/vllm-openai:v0.33.0"),
+        # Nothing goes from copy to copy.
+        passes=llm(router=SPLIT["router"]),
     ),
 ]
