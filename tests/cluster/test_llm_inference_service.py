@@ -12,14 +12,15 @@ from tests.cluster.client import ApiError, Object, wait
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.nodes import stack_nodes
 from tests.cluster.objects import ROOT, Program, a_program, file_program, of_kind
-from tests.cluster.state import condition, wait_for, wait_for_absence
+from tests.cluster.state import condition, cordon, wait_for, wait_for_absence
 from tests.preflight.case import BASE, merged
 from tests.preflight.cases_kserve import BUCKET, HUB, ROLE
-from tests.preflight.cases_kserve_llm import NODES, ROUTER, llm
+from tests.preflight.cases_kserve_llm import NODES, ROUTER, SPLIT, llm
 
 pytestmark = pytest.mark.cluster
 
 EXAMPLE = ROOT / "docs" / "examples" / "Pulumi.kserve-llm.yaml"
+PREFILL_EXAMPLE = ROOT / "docs" / "examples" / "Pulumi.kserve-prefill.yaml"
 SOURCES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "volume": ({}, {}),
     "s3": (BUCKET, {"awsRole": ROLE}),
@@ -124,6 +125,97 @@ def test_the_example_is_accepted_and_every_pod_of_it_is_admitted_and_placed(
     service = started(given)
     (preset,) = of_kind(given.objects, "LLMInferenceServiceConfig")
     assert None not in placed(cluster, lws.pods(kserve_llm.leader_worker_set(service, preset["spec"])))
+
+
+def split(maximum: int = 2, **chat: Any) -> Program:
+    """Two copies that decode, and two that prefill."""
+    return program({"nodeGroups": {"gpu": {"minSize": 1, "maxSize": maximum}}}, **{**SPLIT, **chat})
+
+
+def both(service: Object) -> list[Object]:
+    return [kserve_llm.deployment(service), kserve_llm.prefill(service)]
+
+
+def pods_of(cluster: ControlPlane, deployment: Object) -> list[Object]:
+    labels = deployment["spec"]["selector"]["matchLabels"].items()
+    return [
+        one
+        for one in cluster.client.list("v1", "Pod", deployment["metadata"]["namespace"])
+        if labels <= one["metadata"].get("labels", {}).items() and "deletionTimestamp" not in one["metadata"]
+    ]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_pods_that_decode_and_pods_that_prefill_are_admitted_as_restricted_and_run(
+    source: str, started: Callable[[Program], Object], cluster: ControlPlane
+) -> None:
+    patch, keys = SOURCES[source]
+    made = both(started(program(patch, **SPLIT, **keys)))
+    cluster.apply(made)
+    wait_for(cluster.client, made)
+    for one in made:
+        pods = pods_of(cluster, one)
+        assert len(pods) == 2
+        assert {condition(pod, "Ready") for pod in pods} == {"True"}
+
+
+def test_a_drain_leaves_each_side_a_pod(started: Callable[[Program], Object], cluster: ControlPlane) -> None:
+    made = both(started(split()))
+    cluster.apply(made)
+    wait_for(cluster.client, made)
+    namespace = made[0]["metadata"]["namespace"]
+
+    def counted() -> bool:
+        found = [
+            cluster.client.get("policy/v1", "PodDisruptionBudget", name, namespace).get("status", {})
+            for name in ("chat", "chat-kserve-prefill")
+        ]
+        return [(one.get("expectedPods"), one.get("disruptionsAllowed")) for one in found] == [(2, 1), (2, 1)]
+
+    wait("the budgets to count KServe's pods", counted)
+    cordon(cluster.client, {pod["spec"]["nodeName"] for one in made for pod in pods_of(cluster, one)})
+    for one in made:
+        first, second = pods_of(cluster, one)
+        cluster.client.evict(first)
+        with pytest.raises(ApiError, match="disruption budget"):
+            cluster.client.evict(second)
+
+
+def test_an_update_of_both_sides_needs_room_for_one_pod_more(
+    started: Callable[[Program], Object], cluster: ControlPlane
+) -> None:
+    """KServe's Deployments have Kubernetes' 25 %: each wants one more, and one after the other gets it."""
+    keys: dict[str, Any] = {"prefill": {"replicas": 1}}
+    given = split(1, **keys, engine={"tensorParallelSize": 2})
+    made = both(started(given))
+    cluster.apply(made)
+    wait_for(cluster.client, made)
+    (changed,) = of_kind(
+        split(1, **keys, engine={"tensorParallelSize": 2, "maxModelLen": 4096}).objects, "LLMInferenceService"
+    )
+    new = both(changed)
+    cluster.apply(new)
+    wait_for(cluster.client, new)
+    for one in new:
+        for pod in pods_of(cluster, one):
+            assert "--max-model-len=4096" in pod["spec"]["containers"][0]["args"]
+
+
+def test_prefill_cannot_be_added_to_a_service_that_runs(
+    started: Callable[[Program], Object], cluster: ControlPlane
+) -> None:
+    """The role of its pods is in the selector of KServe's Deployment."""
+    before, after = started(program(router=SPLIT["router"])), of_kind(split().objects, "LLMInferenceService")[0]
+    cluster.apply([kserve_llm.deployment(before)])
+    with pytest.raises(ApiError, match="field is immutable"):
+        cluster.apply([kserve_llm.deployment(after)])
+
+
+def test_the_example_with_prefill_runs(started: Callable[[Program], Object], cluster: ControlPlane) -> None:
+    made = both(started(file_program(PREFILL_EXAMPLE)))
+    cluster.apply(made)
+    wait_for(cluster.client, made)
+    assert [len(pods_of(cluster, one)) for one in made] == [2, 2]
 
 
 def placed(cluster: ControlPlane, pods: list[Object]) -> list[str | None]:
