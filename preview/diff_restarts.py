@@ -8,7 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from preview.diff_resources import Change, Resource
-from preview.diff_rules import LAUNCH_TEMPLATE, NO_NEW_VERSION, NODE_GROUP, POD_TEMPLATES, ROLLS_NODES
+from preview.diff_rules import (
+    LAUNCH_TEMPLATE,
+    LLM_INFERENCE_SERVICE,
+    NO_NEW_VERSION,
+    NODE_GROUP,
+    POD_TEMPLATES,
+    REPLICAS,
+    ROLLS_NODES,
+)
 from preview.diff_values import ABSENT, leaves, value_at
 
 Resources = Mapping[str, Resource]
@@ -47,8 +55,8 @@ def restarts(
 
 def _pods(change: Change) -> Restart | None:
     one = change.resource
-    template = POD_TEMPLATES.get(one.type)
-    if template is None or change.old is None:
+    templates = POD_TEMPLATES.get(one.type)
+    if templates is None or change.old is None:
         return None
     count, minutes = _replicas(change.old), _minutes(one, "update")
     kind = f"{one.type.rpartition(':')[2]} {one.object_name}"
@@ -66,12 +74,27 @@ def _pods(change: Change) -> Restart | None:
             "pods",
             f"{pods} deleted and made anew (because of {', '.join(change.forced_by)}): down until the new ones are ready",
         )
-    if change.changed(template):
+    if one.type == LLM_INFERENCE_SERVICE and (why := _stuck(change)):
+        return restart(
+            "pods", f"{why}, and KServe can't change the selector of a Deployment that is there: delete it first"
+        )
+    if any(change.changed(template) for template in templates):
         return restart("pods", f"{pods} restart{'s' if count == 1 else ''}, {_how(change, count)}{_at_most(minutes)}")
-    if change.changed(("spec", "replicas")):
+    if any(change.changed(path) for path in REPLICAS):
         new = _replicas(change.resource)
         return restart("scale", f"from {count} to {_plural(new, 'pod')}; the others keep running")
     return None
+
+
+def _stuck(change: Change) -> str | None:
+    """What an LLMInferenceService keeps in the selector of a Deployment: whether copies prefill alone, and its labels (kserve 1fb7810,
+    pkg/controller/v1alpha2/llmisvc/workload_single_node.go: selector and template share a map). A LeaderWorkerSet has no selector."""
+    sides = [value_at(one.inputs, ("spec", "prefill")) is ABSENT for one in (change.resource, change.old) if one]
+    if len(set(sides)) > 1:
+        return "prefill comes or goes"
+    alone = value_at(change.resource.inputs, ("spec", "worker")) is ABSENT
+    labels = (("spec", "labels"), ("spec", "prefill", "labels"))
+    return "labels of its pods change" if alone and any(change.changed(path) for path in labels) else None
 
 
 def _how(change: Change, count: int | None) -> str:
@@ -178,10 +201,10 @@ def _of_nodes(
 def _replicas(resource: Resource) -> int | None:
     if resource.type.endswith(":DaemonSet"):
         return None
-    replicas = value_at(resource.inputs, ("spec", "replicas"))
-    if replicas is ABSENT:
+    found = [value for path in REPLICAS if (value := value_at(resource.inputs, path)) is not ABSENT]
+    if not found:
         return 1 if resource.type.startswith("kubernetes:apps/") else None
-    return replicas if isinstance(replicas, int) else None
+    return sum(found) if all(isinstance(value, int) for value in found) else None
 
 
 def _minutes(resource: Resource, operation: str) -> int | None:

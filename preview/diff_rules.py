@@ -112,16 +112,21 @@ ROLLS_NODES: Final[Paths] = (("launchTemplate",), ("releaseVersion",), ("version
 NO_NEW_VERSION: Final[Paths] = (("tags",), ("tagsAll",), ("defaultVersion",), ("updateDefaultVersion",))
 """What a launch template changes without a new version (`updateKeys` in ec2_launch_template.go has the others)."""
 
-POD_TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
-    "kubernetes:apps/v1:Deployment": ("spec", "template"),
-    "kubernetes:apps/v1:StatefulSet": ("spec", "template"),
-    "kubernetes:apps/v1:DaemonSet": ("spec", "template"),
-    "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet": ("spec", "leaderWorkerTemplate"),
-    "kubernetes:serving.kserve.io/v1beta1:InferenceService": ("spec", "predictor"),
-    "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService": ("spec",),
-    "kubernetes:ray.io/v1:RayService": ("spec", "rayClusterConfig"),
+LLM_INFERENCE_SERVICE: Final = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
+_LLM_KEYS = ("template", "worker", "labels", "annotations", "model", "parallelism")
+POD_TEMPLATES: Final[Mapping[str, Paths]] = {
+    "kubernetes:apps/v1:Deployment": (("spec", "template"),),
+    "kubernetes:apps/v1:StatefulSet": (("spec", "template"),),
+    "kubernetes:apps/v1:DaemonSet": (("spec", "template"),),
+    "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet": (("spec", "leaderWorkerTemplate"),),
+    "kubernetes:serving.kserve.io/v1beta1:InferenceService": (("spec", "predictor"),),
+    LLM_INFERENCE_SERVICE: tuple((*where, key) for where in (("spec",), ("spec", "prefill")) for key in _LLM_KEYS),
+    "kubernetes:ray.io/v1:RayService": (("spec", "rayClusterConfig"),),
 }
 """Where each kind that serves keeps what its pods are made of."""
+
+REPLICAS: Final[Paths] = (("spec", "replicas"), ("spec", "prefill", "replicas"))
+"""Numbers of copies: an LLMInferenceService has the second too."""
 
 DATA_STORES: Final = (
     CLAIM,

@@ -202,6 +202,47 @@ def test_more_replicas_restart_nothing() -> None:
     assert "from 1 to 3 pods" in only.text
 
 
+def llm_service(*, prefill: Node | None = None, **spec: Any) -> Node:
+    """Two copies, and what else its spec has."""
+    given = {"replicas": 2, "labels": {"team": "search"}, "template": {"containers": [{"name": "main"}]}, **spec}
+    side = {"prefill": prefill} if prefill else {}
+    metadata = {"name": "chat", "namespace": "ml"}
+    return node(
+        "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService",
+        "chat",
+        {"metadata": metadata, "spec": {**given, **side}},
+    )
+
+
+SIDE: Node = {"replicas": 3, "labels": {"team": "search"}, "template": {"containers": [{"name": "main"}]}}
+"""Copies that prefill."""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (
+            llm_service(prefill=SIDE),
+            llm_service(prefill={**SIDE, "replicas": 4}),
+            "from 5 to 6 pods; the others keep running",
+        ),
+        (llm_service(prefill=SIDE), llm_service(prefill=SIDE, replicas=1), "from 5 to 4 pods"),
+        (llm_service(prefill=SIDE), llm_service(prefill={**SIDE, "template": {}}), "5 pods restart, as its controller"),
+        (llm_service(), llm_service(prefill=SIDE), "prefill comes or goes, and KServe can't"),
+        (llm_service(prefill=SIDE), llm_service(), "prefill comes or goes"),
+        (llm_service(), llm_service(labels={"team": "chat"}), "labels of its pods change, and KServe can't"),
+        (llm_service(worker={}), llm_service(worker={}, labels={"team": "chat"}), "2 pods restart"),
+    ],
+)
+def test_what_a_change_does_to_both_sides_of_an_llm_inference_service(before: Node, after: Node, words: str) -> None:
+    (restart,) = of([before], [after]).restarts
+    assert words in restart.text
+
+
+def test_another_route_of_an_llm_inference_service_restarts_nothing() -> None:
+    assert of([llm_service()], [llm_service(router={"route": {}})]).restarts == ()
+
+
 def test_labels_of_the_deployment_itself_restart_nothing() -> None:
     after = deployment()
     after["inputs"]["metadata"]["labels"] = {"team": "ml"}
