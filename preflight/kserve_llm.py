@@ -51,7 +51,8 @@ def _engine(facts: Facts) -> Iterator[Finding]:
 
 
 def _inference_service(workload: Workload) -> tuple[tuple[Path, object], ...]:
-    return (workload_path(workload, "kind"), "InferenceService"), (workload_path(workload, "router"), None)
+    own = ((workload_path(workload, key), None) for key in ("router", "prefill"))
+    return (workload_path(workload, "kind"), "InferenceService"), *own
 
 
 def _stages(facts: Facts) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""KSV026-KSV029: copies of an LLMInferenceService that only prefill."""
+"""KSV026-KSV029, KSV050: copies of an LLMInferenceService that only prefill."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,7 @@ from preflight.parallelism_shape import size_path
 from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 
 _DECIDED = ("VLLM_NIXL_SIDE_CHANNEL_HOST",)
+_LAYOUT, _MOVABLE = "VLLM_SSM_CONV_STATE_LAYOUT", "DS"
 
 
 def _split(facts: Facts) -> Iterator[tuple[Workload, Path, Remedy]]:
@@ -89,6 +90,20 @@ def _decided(facts: Facts) -> Iterator[Finding]:
                 )
 
 
+def _layout(facts: Facts) -> Iterator[Finding]:
+    for workload, _, without in _split(facts):
+        shape = workload.model.architecture
+        if shape is None or shape.linear_attention is None or workload.env.get(_LAYOUT) == _MOVABLE:
+            continue
+        key = workload_path(workload, "env", _LAYOUT)
+        yield Finding(
+            path=key,
+            message=f"{shape.linear_attention.layers} layers of {workload.model.id} keep a state instead of keys and values, and NIXL "
+            f"moves it in the layout {_MOVABLE} only, which isn't the default",
+            remedies=(Remedy(text=f"set env {_LAYOUT}: {_MOVABLE}", changes=((key, _MOVABLE),)), without),
+        )
+
+
 def _library(facts: Facts) -> Iterator[Finding]:
     for workload, path, _ in _split(facts):
         if not workload.replicas:
@@ -104,7 +119,7 @@ def _library(facts: Facts) -> Iterator[Finding]:
 
 _KSERVE = "kserve 1fb7810 (v0.20.0), pkg/controller/v1alpha2/llmisvc"
 _ROUTER = "llm-d/llm-d-router v0.9.0 (5f4e762)"
-_VLLM = "vllm 0.32.0 and 0.33.0, distributed/kv_transfer/kv_connector/v1/nixl"
+_VLLM = "vllm 0.29.0, 0.32.0 and 0.33.0, distributed/kv_transfer/kv_connector/v1/nixl"
 
 RULES = (
     Rule(
@@ -142,5 +157,13 @@ RULES = (
         why=f"Without it every pod ends with \"NIXL is not available\" ({_VLLM}/base_worker.py); vLLM's wheel doesn't depend on it "
         "(METADATA of 0.33.0). What the official images were built with isn't known here. Read 2026-11-23.",
         check=_library,
+    ),
+    Rule(
+        code="KSV050",
+        severity="error",
+        title="States of linear attention have the layout that NIXL moves",
+        why='vLLM exits with "3-read Mamba conv transfer requires DS conv state layout. Set VLLM_SSM_CONV_STATE_LAYOUT=DS" '
+        f"({_VLLM}/base_worker.py; the default is SD: model_executor/layers/mamba/mamba_utils.py). Read 2026-11-23.",
+        check=_layout,
     ),
 )

@@ -19,9 +19,9 @@ def _time_slicing(facts: Facts) -> Iterator[Finding]:
         assert group.sharing is not None
         units = group.sharing.units
         # Any pods of the group can meet on one GPU: those with the largest shares are the worst case.
-        shares = sorted((_share(one) for one in workloads for _ in range(one.copies + surge_copies(one))), reverse=True)[
-            :units
-        ]
+        shares = sorted(
+            (_share(one) for one in workloads for _ in range(one.copies + surge_copies(one))), reverse=True
+        )[:units]
         total = math.fsum(shares)
         if total <= 1 + _ROUNDING:
             continue

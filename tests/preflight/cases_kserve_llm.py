@@ -1,8 +1,9 @@
-"""KSV020-KSV029: stacks that break each rule, and the nearest ones that don't."""
+"""KSV020-KSV029, KSV050: stacks that break each rule, and the nearest ones that don't."""
 
 from typing import Any
 
 from tests.preflight.case import Case, merged
+from tests.preflight.cases_storage import claim
 
 PLATFORM: dict[str, Any] = {
     "kserve": {"llmInferenceServices": True, "gatewayApi": True},
@@ -22,6 +23,10 @@ SPLIT: dict[str, Any] = {
     "prefill": {"replicas": 2},
 }
 """Two copies that prefill for two that decode."""
+
+
+HYBRID: dict[str, Any] = {"llama": {"id": "Qwen/Qwen3.5-27B"}}
+"""A model with layers of linear attention."""
 
 
 def llm(patch: dict[str, Any] | None = None, **chat: Any) -> dict[str, Any]:
@@ -158,5 +163,61 @@ CASES = [
         says=("NIXL", "vllm/vllm-openai:v0.33.0"),
         # Nothing goes from copy to copy.
         passes=llm(router=SPLIT["router"]),
+    ),
+    Case(
+        code="KSV050",
+        breaks=llm({"models": HYBRID}, **SPLIT, engine={"tensorParallelSize": 2}),
+        says=("48 layers of Qwen/Qwen3.5-27B",),
+        remedy="set env VLLM_SSM_CONV_STATE_LAYOUT: DS",
+        # Without prefill nothing is moved.
+        passes=llm({"models": HYBRID}, engine={"tensorParallelSize": 2}),
+    ),
+    # Rules of other families that count the copies which prefill, or know what prefill decides.
+    Case(
+        code="POD006",
+        breaks=llm(**SPLIT, engine={"tensorParallelSize": 8}),
+        says=("chat: 4 x 8",),
+        passes=llm(router=SPLIT["router"], replicas=1, engine={"tensorParallelSize": 8}),
+    ),
+    Case(
+        code="ROL001",
+        breaks=llm(**SPLIT, replicas=6, engine={"tensorParallelSize": 2}),
+        says=("16 of 16 GPUs are taken",),
+        passes=llm(**SPLIT, replicas=5, engine={"tensorParallelSize": 2}),
+    ),
+    Case(
+        code="VOL002",
+        breaks=llm(
+            {"volumes": {"weights": claim("ReadWriteOncePod")}}, **{**SPLIT, "prefill": {"replicas": 1}}, replicas=1
+        ),
+        # One of each, and one more of each while they are replaced.
+        says=("4 pods would mount it at the same time",),
+        passes=llm(**SPLIT),
+    ),
+    Case(
+        code="ENG014",
+        breaks=llm(**SPLIT, engine={"extraArgs": ["--kv-transfer-config", '{"kv_connector":"NixlConnector"}']}),
+        says=("--kv-transfer-config is decided by prefill",),
+        remedy="remove --kv-transfer-config from extraArgs",
+        passes=llm(**SPLIT),
+    ),
+    Case(
+        code="ENG041",
+        breaks=llm(**SPLIT, engine={"enableSleepMode": True}),
+        says=("NixlConnector can't follow the KV cache through sleep mode",),
+        remedy="remove enableSleepMode",
+        passes=llm(**SPLIT),
+    ),
+    Case(
+        code="ENG034",
+        breaks=llm(**SPLIT, engine={"kvOffloadingSize": 8}),
+        says=("kvOffloadingSize replaces the connector NixlConnector",),
+        passes=llm(**SPLIT),
+    ),
+    Case(
+        code="ENG047",
+        breaks=llm(engine={"kvTransferConfig": {"kvConnector": "NixlConnector", "kvRole": "kv_both"}}),
+        # With prefill the ports between the pods are open.
+        passes=llm(**SPLIT),
     ),
 ]
