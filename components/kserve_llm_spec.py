@@ -11,7 +11,7 @@ from typing import Any
 from components import kserve_prefill_spec, kserve_spec, leader_worker_set_spec, pods
 from components.pods import Role
 from components.resolved import Workload
-from components.resolved_kserve import LlmInferenceServiceSettings
+from components.resolved_kserve import LlmInferenceServiceSettings, splits
 from components.spec import Manifest, mebibytes
 
 CONTAINER = "main"
@@ -36,7 +36,7 @@ def llm_inference_service_spec(workload: Workload) -> Manifest:
     settings: LlmInferenceServiceSettings = workload.settings
     spans = workload.group_size > 1
     leader = leader_worker_set_spec.role(workload, leads=True) if spans else Role()
-    split = kserve_prefill_spec.splits(workload)
+    split = splits(workload)
     return {
         "model": {"uri": kserve_spec.storage_uri(workload), "name": workload.launch.served_name},
         **_pods(workload, _decode(workload) if split else _template(workload, leader, selector(workload))),
@@ -68,7 +68,7 @@ def with_scheduler(workload: Workload) -> Workload:
 def budgets(workload: Workload) -> dict[str, dict[str, str]]:
     """Labels of the pods of each PodDisruptionBudget, by what its name ends with."""
     every = selector(workload)
-    return kserve_prefill_spec.selectors(every) if kserve_prefill_spec.splits(workload) else {"": every}
+    return kserve_prefill_spec.selectors(every) if splits(workload) else {"": every}
 
 
 def servers(workload: Workload) -> dict[str, str]:

@@ -31,11 +31,6 @@ _NIXL_HOST = {"name": "VLLM_NIXL_SIDE_CHANNEL_HOST", "valueFrom": {"fieldRef": {
 PREFILL, DECODE = Role(env=(_NIXL_HOST,)), Role(env=(_NIXL_HOST,), port=ENGINE_PORT)
 
 
-def splits(workload: Workload) -> bool:
-    """Some copies only prefill."""
-    return workload.settings.prefill_args is not None
-
-
 def selectors(selector: dict[str, str]) -> dict[str, dict[str, str]]:
     """Of all pods: those that decode, and those that prefill, by what names of objects end with."""
     return {"": {**selector, _ROLE: "decode"}, "-kserve-prefill": {**selector, _ROLE: "prefill"}}

@@ -73,6 +73,12 @@ def runtimes(workloads: tuple[Workload, ...]) -> dict[str, Workload]:
     return found
 
 
+def splits(workload: Workload) -> bool:
+    """It is an LLMInferenceService, some of whose copies only prefill."""
+    settings = workload.settings
+    return isinstance(settings, LlmInferenceServiceSettings) and settings.prefill_args is not None
+
+
 def spans_nodes(workload: Workload) -> bool:
     """It is an LLMInferenceService whose copies have several pods."""
     return isinstance(workload.settings, LlmInferenceServiceSettings) and workload.group_size > 1

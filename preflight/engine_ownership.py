@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from components.engines.base import Engine
 from components.resolved import Workload
+from components.resolved_kserve import splits
 from preflight.engine_facts import Extra, Tables, engine_path, without
 from preflight.rule import Facts, Finding, Remedy, Rule
 
@@ -43,7 +44,7 @@ def _set_twice(facts: Facts) -> Iterator[Finding]:
 
 
 def _decided(workload: Workload, name: str) -> str | None:
-    if workload.prefill_replicas and name == "--kv-transfer-config":
+    if splits(workload) and name == "--kv-transfer-config":
         return "prefill: its pods produce KV cache, the others take it"
     return workload.engine.DECIDED.get(name)
 

@@ -6,6 +6,7 @@ from typing import Any
 from components.engines.vllm import Vllm
 from components.engines.vllm_kv_transfer import connectors
 from components.resolved import Workload
+from components.resolved_kserve import splits
 from components.spec import GIB, mebibytes
 from preflight.engine_facts import engine_path, vllm_workloads
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
@@ -107,7 +108,7 @@ def _helpers(facts: Facts) -> Iterator[Finding]:
                 ),
             )
         peers = [name for name, _ in connectors(engine.kv_transfer_config) if name.startswith(_PEERS)]
-        if peers and not workload.prefill_replicas:
+        if peers and not splits(workload):
             yield Finding(
                 path=engine_path(workload, "kvTransferConfig", "kvConnector"),
                 message=f"{peers[0]} exchanges KV cache with other pods on ports of its own, and the NetworkPolicy of {workload.name} lets "

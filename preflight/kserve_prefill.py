@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from components.engines.vllm import Vllm
 from components.resolved import Workload
+from components.resolved_kserve import splits
 from preflight.engine_facts import engine_path
 from preflight.kserve_llm import llm_services
 from preflight.parallelism_shape import size_path
@@ -15,8 +16,8 @@ _LAYOUT, _MOVABLE = "VLLM_SSM_CONV_STATE_LAYOUT", "DS"
 
 def _split(facts: Facts) -> Iterator[tuple[Workload, Path, Remedy]]:
     """Workloads with such copies, the path of the key, and what takes it away."""
-    for workload, settings in llm_services(facts):
-        if settings.prefill_args is not None:
+    for workload, _ in llm_services(facts):
+        if splits(workload):
             path = workload_path(workload, "prefill")
             yield (
                 workload,

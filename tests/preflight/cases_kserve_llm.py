@@ -220,4 +220,10 @@ CASES = [
         # With prefill the ports between the pods are open.
         passes=llm(**SPLIT),
     ),
+    Case(
+        code="ENG047",
+        breaks=llm(replicas=0, engine={"kvTransferConfig": {"kvConnector": "NixlConnector", "kvRole": "kv_both"}}),
+        # Nor is there anything to say while no copy runs.
+        passes=llm(**SPLIT, replicas=0),
+    ),
 ]
