@@ -1,6 +1,5 @@
 """Elastic Fabric Adapter (EFA): what nodes need for it, and what pods request of it. Pure."""
 
-import base64
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -48,32 +47,18 @@ def interfaces(count: int) -> list[tuple[int, int, str]]:
     return [(0, 0, "interface"), (0, 1, "efa-only"), *((card, 0, "efa-only") for card in range(1, count))]
 
 
-def user_data(ami_type: str) -> str | None:
-    """User data in base64, which EKS merges with its own; None where the image does all of it by itself.
-
-    RDMA memory is locked. Containers inherit the node's limit, since Kubernetes has no field for it, and the capability IPC_LOCK,
-    which Pod Security "restricted" forbids, has no effect in processes without root. Bottlerocket raises the limit and sets huge pages
-    aside where it finds EFA (https://github.com/bottlerocket-os/bottlerocket-core-kit/pull/141). AL2023 takes limits from a
-    NodeConfig, and starts the kubelet after cloud-init (awslabs/amazon-eks-ami 81fec2e: nodeadm/doc/examples.md and
-    nodeadm-run.service; read 2026-11-22).
-    """
-    if not ami_type.startswith("AL2023_"):
-        return None
-    return base64.b64encode(_USER_DATA.encode()).decode()
-
-
-# RLIMIT_NOFILE as in the image's own containerd/base-runtime-spec.json: a list replaces the whole list.
-_USER_DATA = f"""MIME-Version: 1.0
-Content-Type: multipart/mixed; boundary="//"
-
---//
-Content-Type: text/x-shellscript; charset="us-ascii"
+# RDMA memory is locked. Containers inherit the node's limit, since Kubernetes has no field for it, and the capability IPC_LOCK, which Pod
+# Security "restricted" forbids, has no effect in processes without root. AL2023 takes limits from a NodeConfig; Bottlerocket raises the
+# limit and sets huge pages aside where it finds EFA (https://github.com/bottlerocket-os/bottlerocket-core-kit/pull/141, and
+# awslabs/amazon-eks-ami 81fec2e: nodeadm/doc/examples.md; read 2026-11-22). RLIMIT_NOFILE as in the image's own
+# containerd/base-runtime-spec.json: a list replaces the whole list.
+USER_DATA = (
+    f"""Content-Type: text/x-shellscript; charset="us-ascii"
 
 #!/bin/bash
 sysctl -w vm.nr_hugepages={HUGE_PAGES}
-
---//
-Content-Type: application/node.eks.aws
+""",
+    f"""Content-Type: application/node.eks.aws
 
 ---
 apiVersion: node.eks.aws/v1alpha1
@@ -85,6 +70,6 @@ spec:
         rlimits:
           - {{type: RLIMIT_NOFILE, soft: 65536, hard: 1048576}}
           - {{type: RLIMIT_MEMLOCK, soft: {_LOCKED_BYTES}, hard: {_LOCKED_BYTES}}}
-
---//--
-"""
+""",
+)
+"""Parts of an AL2023 node's user data: huge pages, and the limit of locked memory."""

@@ -12,6 +12,7 @@ import pulumi_aws as aws
 from components import efa
 from components.autoscaler_tags import autoscaler_tags
 from components.infrastructure import EksNodes, NodeGroup, Taint
+from components.node_user_data import user_data
 
 # EKS spells the effects its own way: https://docs.aws.amazon.com/eks/latest/APIReference/API_Taint.html
 _EFFECTS = {"NoSchedule": "NO_SCHEDULE", "NoExecute": "NO_EXECUTE", "PreferNoSchedule": "PREFER_NO_SCHEDULE"}
@@ -61,7 +62,7 @@ class GpuNodeGroup(pulumi.ComponentResource):
     - Without `role_arn` a role is made that also holds AmazonEKS_CNI_Policy (IPv4). AWS recommends that the VPC CNI has
       a role of its own: on such clusters, on IPv6 ones, and outside the partition `aws`, give `role_arn`.
     - With EFA the launch template has the network interfaces, in a placement group of strategy cluster, the security group, and on
-      AL2023 user data that EKS merges with its own: huge pages, and the limit of locked memory (`components.efa.user_data`).
+      AL2023 user data that EKS merges with its own: huge pages, and the limit of locked memory (`components.node_user_data`).
     - A `kms_key_arn` needs a key policy that lets the service-linked role of EC2 Auto Scaling use the key.
 
     Raises ValueError when `nodes` isn't a managed node group, or has EFA while the security group is missing.
@@ -177,7 +178,7 @@ class GpuNodeGroup(pulumi.ComponentResource):
             block_device_mappings=_volumes(eks),
             network_interfaces=_interfaces(nodes, security_group),
             placement=self._placement(name, nodes, eks, tags),
-            user_data=efa.user_data(eks.ami_type) if nodes.efa_interfaces else None,
+            user_data=user_data(nodes),
             # One hop: pods on the pod network can't reach the node's credentials.
             metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
                 http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1

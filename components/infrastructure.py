@@ -98,6 +98,8 @@ class NodeGroup:
     """Of one node at the capacity that isn't bought: spot for an on-demand group, and the reverse; None where unknown."""
     efa_interfaces: int = 0
     """Elastic Fabric Adapter interfaces of one node that pods can have; 0 where the stack doesn't ask for any."""
+    caches_models: bool = False
+    """KServe keeps copies of models on the nodes' disks."""
     at_most: Allocatable | None = None
     """What no node can exceed, where that is more than `allocatable`: pods above it never start, pods between the two may."""
 

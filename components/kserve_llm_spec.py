@@ -80,7 +80,7 @@ def annotations(workload: Workload) -> dict[str, str]:
     """Annotations of the LLMInferenceService: credentials, and what Pulumi waits for."""
     settings: LlmInferenceServiceSettings = workload.settings
     secret = {"serving.kserve.io/secretName": settings.storage_secret} if settings.storage_secret else {}
-    return {**secret, "pulumi.com/waitFor": "condition=Ready"}
+    return {**secret, **kserve_spec.node_group(workload), "pulumi.com/waitFor": "condition=Ready"}
 
 
 def _more_labels(workload: Workload) -> dict[str, str]:
@@ -133,7 +133,7 @@ def _template(workload: Workload, role: Role, alike: dict[str, str]) -> dict[str
     for probe in _PROBES:
         if probe in container:
             container[probe]["httpGet"]["scheme"] = "HTTP"
-    if kserve_spec.storage_uri(workload).startswith(("s3://", "hf://")):
+    if kserve_spec.storage_uri(workload).startswith(("s3://", "hf://")) and not workload.cached:
         pod["initContainers"] = [_initializer(workload)]
     for constraint in pod.get("topologySpreadConstraints", ()):
         constraint["labelSelector"] = {"matchLabels": alike}

@@ -6,10 +6,12 @@ strategic merge patch and appends the service's arguments to the runtime's; of t
 (pkg/controller/v1beta1/inferenceservice/utils/utils.go, MergeRuntimeContainers and MergePodSpec, kserve aaac4e2, read 2026-11-22).
 """
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
 from components import pods
+from components.local_model_wait import with_wait
 from components.pods import Role
 from components.resolved import Workload
 from components.resolved_kserve import InferenceServiceSettings, KserveAutoscaling
@@ -30,6 +32,9 @@ _RUNTIME_KEYS = (
 )
 _RUNTIME_ONLY = frozenset(_RUNTIME_KEYS) - {"securityContext"}
 """The service says its security once more: whoever looks at it alone, as policies do, sees that it keeps to "restricted"."""
+
+
+_LONGEST_NAME = 63
 
 
 def storage_uri(workload: Workload) -> str:
@@ -92,8 +97,31 @@ def annotations(workload: Workload, deployment_mode: str) -> dict[str, str]:
         "serving.kserve.io/deploymentMode": deployment_mode,
         **standard,
         **secret,
+        **node_group(workload),
         "pulumi.com/waitFor": "condition=Ready",
     }
+
+
+def node_group(workload: Workload) -> dict[str, str]:
+    """The annotation that picks the nodes' copies, or the one that keeps away those that other stacks make of the same source
+    (constants.go, NodeGroupAnnotationKey and DisableLocalModelKey)."""
+    if not workload.cached:
+        return {"serving.kserve.io/disable-localmodel": "true"}
+    return {"serving.kserve.io/nodegroup": scoped(workload.namespace, workload.node_group.name)}
+
+
+def cache_name(workload: Workload) -> str:
+    """Name of the LocalModelCache of its weights. Another source gets another name: an object's can't be changed."""
+    source = hashlib.sha256(storage_uri(workload).encode()).hexdigest()[:8]
+    return scoped(workload.namespace, f"{workload.model.name}-{source}")
+
+
+def scoped(namespace: str, name: str) -> str:
+    """A name for an object without namespace: other stacks of the cluster have models and node groups of the same names."""
+    full = f"{namespace}-{name}"
+    if len(full) <= _LONGEST_NAME:
+        return full
+    return f"{full[: _LONGEST_NAME - 9].rstrip('-')}-{hashlib.sha256(full.encode()).hexdigest()[:8]}"
 
 
 def labels(workload: Workload) -> dict[str, str]:
@@ -125,7 +153,11 @@ def pod_spec(workload: Workload, role: Role) -> dict[str, Any]:
         downloads=fetches,
         token_secret=workload.token_secret if fetches else None,
     )
-    return pods.pod_spec(mine, role)
+    pod = pods.pod_spec(mine, role)
+    if not workload.cached:
+        return pod
+    claim = f"{cache_name(workload)}-{scoped(workload.namespace, workload.node_group.name)}"
+    return with_wait(pod, workload, claim, storage_uri(workload))
 
 
 def _strategy(workload: Workload, scaling: KserveAutoscaling | None) -> Manifest:

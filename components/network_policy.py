@@ -59,7 +59,7 @@ def internet_https() -> dict[str, Any]:
 def outside(workload: Workload) -> list[dict[str, Any]]:
     """HTTPS to the Hub or S3 (and to STS, for a role by IRSA), and the Pod Identity agent of the node."""
     role = workload.aws_role
-    bucket = (workload.model.storage_uri or "").startswith("s3://")
+    bucket = (workload.model.storage_uri or "").startswith("s3://") and not workload.cached
     outside = workload.downloads or bucket or role
     agent = role is not None and role.via == "pod-identity"
     return [*([internet_https()] if outside else []), *([_pod_identity_agent()] if agent else [])]

@@ -29,6 +29,8 @@ class Model:
     volume: str | None
     path: str | None
     """Folder inside the volume."""
+    local_cache: bool = False
+    """KServe keeps a copy on the disks of the nodes that serve it."""
     storage_uri: str | None = None
     """Folder in S3 that the engine reads; there is no volume then."""
 
@@ -130,6 +132,8 @@ class Workload:
     """What only its kind needs, from the kind's own module."""
     downloads: bool = False
     """Its pods fetch weights from the Hugging Face Hub when they start."""
+    cached: bool = False
+    """KServe mounts the weights from the node's disk."""
     aws_role: AwsRole | None = None
     referenced: Mapping[str, Referenced] = field(default_factory=dict)
     """What is known of the models that the engine's options refer to, by name."""

@@ -12,7 +12,7 @@ from components.nvidia_device_plugin import NvidiaDevicePlugin, NvidiaDevicePlug
 from components.pods import PART_OF
 from components.resolved import Cluster, Stack, Workload
 from components.resolved_ray import host, members
-from stacks import deploy_identity, deploy_operators
+from stacks import deploy_identity, deploy_local_models, deploy_operators
 from stacks.deploy_workloads import KINDS, Place
 from stacks.totals import totals
 
@@ -43,6 +43,7 @@ def deploy(stack: Stack) -> dict[str, Any]:
     operators = deploy_operators.operators(stack, inherited)
     runtimes = deploy_operators.kserve_runtimes(stack, namespace, operators, inherited)
     presets = deploy_operators.kserve_presets(stack, namespace, operators, inherited)
+    caches = deploy_local_models.local_model_caches(stack, operators, nodes, inherited, kubernetes)
     token = (stack.token.secret_name, stack.token.key) if stack.token else None
     volumes = {
         volume.name: ModelVolume(
@@ -66,6 +67,7 @@ def deploy(stack: Stack) -> dict[str, Any]:
         for one in members(workload, stack.workloads):
             after += [nodes[one.node_group.name].node_group] if one.node_group.name in nodes else []
             after += volumes[one.volume.name].filled if one.volume else ()
+            after += [caches[one.model.name]] if one.cached else []
             after += deploy_identity.associations(one, cluster, namespace, aws)
         place = Place(
             stack=stack, namespace=namespace, after=after, runtimes=runtimes, presets=presets, options=inherited

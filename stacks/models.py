@@ -93,6 +93,9 @@ class Model(Spec):
     An image (oci+native://registry/name:tag), for KServe's kinds only."""
     path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")] | None = None
     """Folder of the weights inside an existing claim; `<model>/<revision>` when left out."""
+    local_model_cache: bool = False
+    """Keep a copy on the disk of every node that serves it, by a LocalModelCache of KServe, instead of copying it for each pod. For
+    KServe's kinds; needs platform.kserve.localModels."""
     architecture: str | None = None
     """Row of the architecture catalogue; found by id when left out."""
     config: str | None = None

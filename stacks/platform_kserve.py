@@ -62,6 +62,8 @@ class KServe(OperatorSpec):
     neither."""
     keda: bool = False
     """The cluster has KEDA, which autoscaling by a Prometheus query needs; this stack doesn't install it."""
+    local_models: bool = False
+    """Keep copies of models on the nodes' own disks, for models with localModelCache: KServe's controller and agent for that."""
     storage_initializer_memory: Quantity = "16Gi"
     """Most memory of the init container that copies the weights of InferenceServices. The chart's own 1Gi ends larger copies with
     OOMKilled; 16Gi was enough for 40 GB of weights (kserve/kserve issues 5162 and 5326, read 2026-11-22)."""
@@ -73,12 +75,17 @@ class KServe(OperatorSpec):
                 "version": self.version,
                 "controller": {"deploymentMode": self.deployment_mode, "gateway": {"disableIngressCreation": True}},
                 "storage": {"resources": self._storage_initializer()},
+                **({"localmodel": {"enabled": True}} if self.local_models else {}),
             }
         }
+        local = self.local_models
         charts = (
             self._chart("kserve-crd", "kserve-crd", crds=True),
+            # The webhook of InferenceServices asks for caches as soon as they are switched on.
+            *([self._chart("kserve-localmodel-crd", "kserve-localmodel-crd", crds=True)] if local else ()),
             self._chart("kserve", "kserve-resources", values),
             *(self._llm_charts() if self.llm_inference_services else ()),
+            *([self._local_model_chart()] if local else ()),
         )
         return Operator(
             name=name,
@@ -92,6 +99,8 @@ class KServe(OperatorSpec):
                 "llmInferenceServices": str(self.llm_inference_services).lower(),
                 "gatewayApi": str(self.gateway_api).lower(),
                 "keda": str(self.keda).lower(),
+                "localModels": str(self.local_models).lower(),
+                "storageInitializerMemory": self.storage_initializer_memory,
             },
         )
 
@@ -105,6 +114,12 @@ class KServe(OperatorSpec):
             self._chart("kserve-llmisvc", "kserve-llmisvc-resources", {"kserve": shared}),
             self._chart("kserve-presets", "kserve-runtime-configs", {"kserve": presets}),
         )
+
+    def _local_model_chart(self) -> Chart:
+        """The controller, and its agent, which must run on the GPU nodes whatever their taints."""
+        agent = {"controller": {"tolerations": [{"operator": "Exists"}]}}
+        values = {"version": self.version, "createSharedResources": False, "localmodelnode": agent}
+        return self._chart("kserve-localmodel", "kserve-localmodel-resources", {"kserve": values})
 
     def _chart(self, name: str, chart: str, values: dict[str, Any] | None = None, crds: bool = False) -> Chart:
         return Chart(

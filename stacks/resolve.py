@@ -11,7 +11,15 @@ from catalog.models import models as architectures
 from components.engines.base import Launch, Referenced
 from components.infrastructure import NodeGroup, Volume
 from components.resolved import AwsRole, Model, Stack, TokenSource, Workload
-from stacks import resolve_cluster, resolve_kinds, resolve_models, resolve_nodes, resolve_pods, resolve_prefill
+from stacks import (
+    resolve_cluster,
+    resolve_kinds,
+    resolve_local_models,
+    resolve_models,
+    resolve_nodes,
+    resolve_pods,
+    resolve_prefill,
+)
 from stacks.config import StackConfig
 from stacks.node_groups import EksNodeGroup
 from stacks.overrides import gpu_rows, instance_rows, model_rows, option_rows, price_rows
@@ -100,6 +108,7 @@ def _node_groups(inputs: Inputs) -> dict[str, NodeGroup]:
         else [(inputs.infrastructure, False), (inputs.config, True)]
     )
     known_gpus, types, prices = gpus(gpu_rows(rows)), instances(instance_rows(rows)), price_rows(rows)
+    caching = resolve_local_models.caching_groups(inputs.config)
     for source, created in sources:
         for name, spec in source.node_groups.items():
             if isinstance(spec, EksNodeGroup):
@@ -110,6 +119,8 @@ def _node_groups(inputs: Inputs) -> dict[str, NodeGroup]:
                 found[name] = resolve_nodes.existing_group(
                     name, spec, gpus=known_gpus, types=types, prices=prices, region=inputs.region
                 )
+            if name in caching:
+                found[name] = resolve_local_models.caching(found[name])
     return found
 
 
@@ -128,8 +139,10 @@ def _workload(
     parallelism = spec.engine.parallelism()
     group_size = resolve_kinds.group_size(spec, parallelism.ranks, group)
     referenced = resolve_models.referenced(spec.engine, models)
-    downloads = any(resolve_models.from_hub(models[one]) for one in (spec.model, *referenced))
     mounted = resolve_kinds.weights_path(spec)
+    local = resolve_kinds.cached(spec, model)
+    fetched = referenced if local else (spec.model, *referenced)
+    downloads = any(resolve_models.from_hub(models[one]) for one in fetched)
     drain = resolve_pods.drain_times(spec.drain, drains=spec.engine.DRAINS)
     surge = spec.rollout == "surge"
     pod = resolve_pods.resources(
@@ -141,7 +154,7 @@ def _workload(
         + resolve_kinds.host_memory(spec)
         + resolve_prefill.host_memory(spec),
         shared=spec.engine.shared_memory_bytes() // group_size + resolve_kinds.shared_memory(spec),
-        downloads=downloads or (mounted is not None and volume is None),
+        downloads=downloads or (mounted is not None and volume is None and not local),
     )
     start = resolve_pods.startup(
         model,
@@ -194,6 +207,7 @@ def _workload(
         priority_class_name=spec.priority_class_name,
         memory=_memory(spec, model, group, referenced),
         downloads=downloads,
+        cached=local,
         aws_role=AwsRole(arn=spec.aws_role.arn, via=spec.aws_role.via) if spec.aws_role else None,
         referenced=referenced,
         allowed={one.code: one.reason for one in spec.allow},

@@ -34,7 +34,7 @@ def token(config: StackConfig) -> TokenSource | None:
     if given is None:
         return None
     if isinstance(given, ConfigTokenSecret):
-        return TokenSource(secret_name=TOKEN_SECRET, key="token", config_secret=given.config_secret)
+        return TokenSource(secret_name=TOKEN_SECRET, key="HF_TOKEN", config_secret=given.config_secret)
     return TokenSource(secret_name=given.secret_name, key=given.key)
 
 

@@ -37,6 +37,16 @@ def group_size(spec: Workload, ranks: int, nodes: NodeGroup) -> int:
     return max(1, -(-ranks // nodes.units_per_node))
 
 
+def mounts_copies(spec: Workload) -> bool:
+    """Its kind can mount weights from the node's disk."""
+    return spec.kind in _KSERVE
+
+
+def cached(spec: Workload, model: Model) -> bool:
+    """It mounts its weights from there."""
+    return mounts_copies(spec) and model.local_cache and model.volume is None
+
+
 def served_name(name: str, spec: Workload, model: Model) -> str:
     """The name that clients send: the model's in the stack file, and with KServe the service's, as in its own runtimes."""
     return name if spec.kind in _KSERVE else model.name

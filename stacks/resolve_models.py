@@ -65,6 +65,7 @@ def model(
         gated=gated,
         volume=spec.volume,
         path=folder if spec.volume else None,
+        local_cache=spec.local_model_cache,
         storage_uri=spec.storage_uri.rstrip("/") if spec.storage_uri else None,
     )
 

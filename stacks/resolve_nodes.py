@@ -89,7 +89,7 @@ def eks_group(
         labels=labels,
         taints=taints,
         node_selector={GROUP_LABEL: name},
-        tolerations=tuple(_toleration(one) for one in taints),
+        tolerations=tuple(toleration(one) for one in taints),
         allocatable=_without_huge_pages(_eks_allocatable(known, to_bytes(spec.disk_size)), spec.efa),
         at_most=_without_huge_pages(_eks_at_most(known, to_bytes(spec.disk_size)), spec.efa),
         zones=tuple(spec.zones) if spec.zones else None,
@@ -168,7 +168,8 @@ def _config_name(sharing: SharedGpu) -> str:
     return f"{sharing.way}-{sharing.mig_profile or sharing.units}"
 
 
-def _toleration(taint: Taint) -> Mapping[str, str]:
+def toleration(taint: Taint) -> Mapping[str, str]:
+    """What its pods tolerate."""
     return {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
 
 

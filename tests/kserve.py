@@ -119,7 +119,8 @@ def with_storage(given: Object) -> Object:
         initializer = {**copy.deepcopy(INITIALIZER), "args": [uri, MODELS], "volumeMounts": [mount]}
         pod["initContainers"] = [*pod.get("initContainers", []), initializer]
     pod["containers"][0].setdefault("volumeMounts", []).append({**mount, "readOnly": True})
-    pod.setdefault("volumes", []).append(volume)
+    if volume["name"] not in {one["name"] for one in pod.setdefault("volumes", [])}:
+        pod["volumes"].append(volume)
     return found
 
 
