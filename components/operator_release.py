@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.resolved import Chart, Operator
+from components.resolved_operator import Chart, Operator
 
 # Controllers and their webhooks become ready once small images are pulled; a node that is just joining may need minutes more.
 _TIMEOUT_SECONDS = 600

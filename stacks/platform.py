@@ -2,7 +2,7 @@
 
 from pydantic.alias_generators import to_camel
 
-from components.resolved import Operator
+from components.resolved_operator import Operator
 from components.spec import DnsLabel, Spec
 from stacks.platform_efa import EfaDevicePlugin
 from stacks.platform_kserve import CertManager, KServe

@@ -1,6 +1,6 @@
 """`platform.efaDevicePlugin`: AWS's device plugin for Elastic Fabric Adapters."""
 
-from components.resolved import Chart, Operator
+from components.resolved_operator import Chart, Operator
 from components.spec import DnsLabel
 from stacks.platform_operator import ChartVersion, OperatorSpec
 

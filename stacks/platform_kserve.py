@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from components.resolved import Chart, Operator
+from components.resolved_operator import Chart, Operator
 from components.spec import DnsLabel, Quantity
 from stacks.platform_operator import OperatorSpec
 

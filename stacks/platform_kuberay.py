@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from components.resolved import Chart, Operator
+from components.resolved_operator import Chart, Operator
 from components.spec import DnsLabel
 from stacks.platform_operator import ChartVersion, OperatorSpec
 

@@ -1,6 +1,6 @@
 """`platform.leaderWorkerSet`: the lws controller, which runs workloads of kind LeaderWorkerSet."""
 
-from components.resolved import Chart, Operator
+from components.resolved_operator import Chart, Operator
 from components.spec import DnsLabel
 from stacks.platform_operator import ChartVersion, OperatorSpec
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from components.resolved import Operator
+from components.resolved_operator import Operator
 from components.spec import DnsLabel, Spec
 
 ChartVersion = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")]

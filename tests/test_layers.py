@@ -45,6 +45,7 @@ LAYERS = (
             "components/pods.py",
             "components/pod_volumes.py",
             "components/resolved_groups.py",
+            "components/resolved_operator.py",
             "components/resolved_ray.py",
             "components/ray_*.py",
             "components/serving_objects.py",
