@@ -25,14 +25,15 @@ def _sizes(facts: Facts) -> Iterator[Finding]:
             count = getattr(size, axis)
             if count == 1:
                 continue
+            gpus = workload.resources.gpus
             path = size_path(workload, axis) if axis != "prefill_context" else None
             path = path or engine_path(workload, "prefillContextParallelSize")
             tensor = size_path(workload, "tensor")
             yield Finding(
                 path=path,
                 message=(
-                    f"the runtime sets the tensor-parallel size to all {size.ranks} GPUs of the pod, so with {path[-1]} {count} it "
-                    f"would need {size.ranks * count}"
+                    f"the runtime sets the tensor-parallel size to all {gpus} GPUs of the pod, so with {path[-1]} {count} "
+                    f"it would need {gpus * count}"
                 ),
                 remedies=(
                     Remedy(

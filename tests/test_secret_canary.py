@@ -31,7 +31,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_the_token_is_marked_secret_where_the_state_gets_it(result: Run) -> None:
     (secret,) = [one for one in result.resources if one.type == "kubernetes:core/v1:Secret"]
-    value = secret.inputs["stringData"]["token"]
+    value = secret.inputs["stringData"]["HF_TOKEN"]
     assert isinstance(value, Secret)
     assert value.reveal() == CANARY
 
@@ -48,7 +48,7 @@ def test_pods_and_jobs_name_the_secret(result: Run) -> None:
         if one.type.endswith(":Job"):
             variables = one.inputs["spec"]["template"]["spec"]["containers"][0]["env"]
             (token,) = [variable for variable in variables if variable["name"] == "HF_TOKEN"]
-            reference = {"name": "hugging-face-token", "key": "token"}
+            reference = {"name": "hugging-face-token", "key": "HF_TOKEN"}
             assert token == {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": reference}}
 
 
@@ -57,5 +57,5 @@ def test_rendered_files_hold_no_token_and_say_what_is_missing(result: Run, tmp_p
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert files
     assert not [path for path in files if CANARY in path.read_text()]
-    assert [gap.path for gap in rendered.incomplete] == ["stringData.token"]
+    assert [gap.path for gap in rendered.incomplete] == ["stringData.HF_TOKEN"]
     assert rendered.exit_code == 1

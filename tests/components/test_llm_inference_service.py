@@ -89,7 +89,7 @@ def test_the_whole_object() -> None:
                 "app.kubernetes.io/part-of": "llm-serving",
                 "app.kubernetes.io/managed-by": "pulumi",
             },
-            "annotations": {"pulumi.com/waitFor": "condition=Ready"},
+            "annotations": {"pulumi.com/waitFor": "condition=Ready", "serving.kserve.io/disable-localmodel": "true"},
         },
         "spec": {
             "model": {"uri": URIS["volume"], "name": "chat"},

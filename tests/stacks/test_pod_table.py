@@ -212,7 +212,7 @@ def without_volume(pod: Pod) -> None:
 
 def from_config_secret(pod: Pod) -> None:
     without_volume(pod)
-    container(pod)["env"][-1]["valueFrom"]["secretKeyRef"] = {"name": "hugging-face-token", "key": "token"}
+    container(pod)["env"][-1]["valueFrom"]["secretKeyRef"] = {"name": "hugging-face-token", "key": "HF_TOKEN"}
 
 
 def on_the_lab(pod: Pod) -> None:
