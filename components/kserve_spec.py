@@ -1,7 +1,8 @@
 """Specs of KServe's ServingRuntime and InferenceService: the pod of components/pods.py, in two parts that KServe merges. Pure.
 
 The runtime holds what every service of one engine and version shares: image, command, port, probes and the container's security. The
-service holds the rest: arguments, environment, resources, start-up time, drain and placement. KServe merges the two containers with a
+service holds the rest: arguments, environment, resources, start-up time, drain and placement. The worker of a copy that spans nodes has
+a part in both, too. KServe merges the two containers with a
 strategic merge patch and appends the service's arguments to the runtime's; of the runtime's pod it takes placement and volumes only
 (pkg/controller/v1beta1/inferenceservice/utils/utils.go, MergeRuntimeContainers and MergePodSpec, kserve aaac4e2, read 2026-11-22).
 """
@@ -10,11 +11,11 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from components import pods
+from components import kserve_worker, pods
 from components.local_model_wait import with_wait
 from components.pods import Role
 from components.resolved import Workload
-from components.resolved_kserve import InferenceServiceSettings, KserveAutoscaling
+from components.resolved_kserve import InferenceServiceSettings, KserveAutoscaling, has_worker
 from components.spec import Manifest
 
 CONTAINER = "kserve-container"
@@ -47,23 +48,26 @@ def storage_uri(workload: Workload) -> str:
 
 def runtime_spec(workload: Workload) -> Manifest:
     """Spec of the ServingRuntime that the workload's engine, version and image need."""
-    container = pod_spec(workload, Role(container=CONTAINER))["containers"][0]
+    leader = _leader(workload)
     for name in _PROBES:
-        container[name]["httpGet"]["path"] = workload.engine.HEALTH_PATH
+        leader["containers"][0][name]["httpGet"]["path"] = workload.engine.HEALTH_PATH
     return {
         "supportedModelFormats": [{"name": workload.engine.name, "version": "1", "autoSelect": False}],
-        "containers": [{key: container[key] for key in _RUNTIME_KEYS if key in container}],
+        "containers": [_of_runtime(leader)],
+        **(_runtime_for_two(workload) if has_worker(workload) else {}),
     }
 
 
 def inference_service_spec(workload: Workload) -> Manifest:
     """Spec of the InferenceService."""
-    pod = pod_spec(workload, Role(container=CONTAINER))
+    pod = _leader(workload)
     container = pod.pop("containers")[0]
     settings: InferenceServiceSettings = workload.settings
     template = pods.pod_template(workload)["metadata"]
     # A path that names the model can't be the runtime's.
     mine = () if workload.engine.health_path(workload.launch) == workload.engine.HEALTH_PATH else _PROBES
+    if has_worker(workload):
+        template.pop("annotations", None)  # the worker would get them too: _runtime_for_two
     optional = {
         "canaryTrafficPercent": settings.canary_traffic_percent,
         "containerConcurrency": settings.container_concurrency,
@@ -82,6 +86,7 @@ def inference_service_spec(workload: Workload) -> Manifest:
                 "storageUri": storage_uri(workload),
                 **{key: value for key, value in container.items() if key not in _RUNTIME_ONLY or key in mine},
             },
+            **({"workerSpec": _worker_spec(workload)} if has_worker(workload) else {}),
         }
     }
 
@@ -98,6 +103,7 @@ def annotations(workload: Workload, deployment_mode: str) -> dict[str, str]:
         **standard,
         **secret,
         **node_group(workload),
+        **kserve_worker.annotations(workload),
         "pulumi.com/waitFor": "condition=Ready",
     }
 
@@ -158,6 +164,41 @@ def pod_spec(workload: Workload, role: Role) -> dict[str, Any]:
         return pod
     claim = f"{cache_name(workload)}-{scoped(workload.namespace, workload.node_group.name)}"
     return with_wait(pod, workload, claim, storage_uri(workload))
+
+
+def _leader(workload: Workload) -> dict[str, Any]:
+    role = kserve_worker.role(workload, leads=True) if has_worker(workload) else Role()
+    return pod_spec(workload, replace(role, container=CONTAINER))
+
+
+def _worker(workload: Workload) -> dict[str, Any]:
+    role = kserve_worker.role(workload, leads=False)
+    pod = pod_spec(workload, replace(role, container=kserve_worker.CONTAINER))
+    pod["containers"][0].update(kserve_worker.probes(workload))
+    return pod
+
+
+def _worker_spec(workload: Workload) -> Manifest:
+    """The worker's part of the service: the whole pod of it but what the runtime holds, and the sizes by which KServe counts."""
+    pod = _worker(workload)
+    (container,) = pod.pop("containers")
+    mine = {key: value for key, value in container.items() if key == "name" or key not in _RUNTIME_ONLY}
+    return {**kserve_worker.sizes(workload), **pod, "containers": [mine]}
+
+
+def _runtime_for_two(workload: Workload) -> Manifest:
+    """What the runtime has besides for a leader with a worker. Annotations of its pods are the leader's alone, and those of a service's
+    predictor both pods get (predictor.go, buildObjectMeta and reconcileWorker)."""
+    annotations = pods.annotations(workload)
+    return {
+        **({"annotations": annotations} if annotations else {}),
+        "workerSpec": {"containers": [_of_runtime(_worker(workload))]},
+    }
+
+
+def _of_runtime(pod: dict[str, Any]) -> Manifest:
+    (container,) = pod["containers"]
+    return {key: container[key] for key in _RUNTIME_KEYS if key in container}
 
 
 def _strategy(workload: Workload, scaling: KserveAutoscaling | None) -> Manifest:

@@ -57,12 +57,12 @@ def annotations(workload: Workload) -> dict[str, str]:
     }
 
 
-def role(workload: Workload, *, leads: bool) -> pods.Role:
-    """What the leader of a group, or each of its workers, does."""
+def role(workload: Workload, *, leads: bool, leader: str = _LEADER_ADDRESS, rank: str = _WORKER_RANK) -> pods.Role:
+    """What the leader of a group, or each of its workers, does; `leader` and `rank` are what a worker is told."""
     group = Group(
         size=workload.group_size,
-        leader="$(VLLM_HOST_IP)" if leads else _LEADER_ADDRESS,
-        rank="0" if leads else _WORKER_RANK,
+        leader="$(VLLM_HOST_IP)" if leads else leader,
+        rank="0" if leads else rank,
         leads=leads,
         port=_MASTER_PORT,
         join_seconds=workload.startup.budget,

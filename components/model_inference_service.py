@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import kserve_spec
+from components import kserve_spec, kserve_worker, pods
 from components.resolved import Workload
 from components.service_address import service_name
 from components.surroundings import surround
@@ -29,7 +29,8 @@ class ModelInferenceServiceArgs:
 class ModelInferenceService(pulumi.ComponentResource):
     """An InferenceService with its ServiceAccount, PodDisruptionBudget and NetworkPolicy, and a PodMonitor where asked for.
 
-    KServe makes the Deployment `<name>-predictor` and a Service of that name, which listens on port 80. Pulumi waits for the condition
+    KServe makes the Deployment `<name>-predictor` and a Service of that name, which listens on port 80, and where a copy spans two nodes
+    the Deployment `<name>-predictor-worker`. Pulumi waits for the condition
     Ready as long as the start-up budget says, and shows KServe's warning events meanwhile; the reason of a pod that fails is in the
     InferenceService's `status.modelStatus.lastFailureInfo`.
     """
@@ -42,7 +43,14 @@ class ModelInferenceService(pulumi.ComponentResource):
     def __init__(self, name: str, args: ModelInferenceServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llm-serving:index:ModelInferenceService", name, None, opts)
         workload, secrets = args.workload, kserve_spec.account_secrets(args.workload)
-        around = surround(name, workload, parent=self, namespace=args.namespace, secrets=secrets)
+        around = surround(
+            name,
+            workload,
+            parent=self,
+            namespace=args.namespace,
+            monitored={**pods.selector(workload), **kserve_worker.servers(workload)},
+            secrets=secrets,
+        )
         timeout = f"{kserve_spec.ready_timeout(workload)}s"
         k8s.apiextensions.CustomResource(
             name,

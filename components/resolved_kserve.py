@@ -85,3 +85,8 @@ def splits(workload: Workload) -> bool:
 def spans_nodes(workload: Workload) -> bool:
     """It is an LLMInferenceService whose copies have several pods."""
     return isinstance(workload.settings, LlmInferenceServiceSettings) and workload.group_size > 1
+
+
+def has_worker(workload: Workload) -> bool:
+    """It is an InferenceService whose copy has a second pod."""
+    return isinstance(workload.settings, InferenceServiceSettings) and workload.group_size > 1

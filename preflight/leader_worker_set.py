@@ -11,6 +11,8 @@ from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 KIND = "LeaderWorkerSet"
 _OPERATOR = "leaderWorkerSet"
 _HOSTNAME, _ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+_NATIVE = frozenset({KIND, "InferenceService", "LLMInferenceService"})
+"""Kinds that tell vLLM's own processes of each other; Ray's do it themselves."""
 _OWN_VARIABLES = ("LWS_LEADER_ADDRESS", "LWS_GROUP_SIZE", "LWS_WORKER_INDEX", "VLLM_HOST_IP")
 _OWN_OPTIONS = {
     "--distributed-timeout-seconds": "the start-up time (startupTimeoutSeconds): the pods of a group wait for each other that long",
@@ -143,8 +145,8 @@ def _one_pod(facts: Facts) -> Iterator[Finding]:
 
 def _own(facts: Facts) -> Iterator[Finding]:
     shared = Tables(facts)
-    for workload in _sets(facts):
-        if workload.group_size == 1:
+    for workload in facts.workloads:
+        if workload.group_size == 1 or workload.kind not in _NATIVE:
             continue
         for name in _OWN_VARIABLES:
             if name in workload.env:

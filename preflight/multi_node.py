@@ -9,11 +9,12 @@ from preflight.parallelism_shape import fits, size_key, size_path
 from preflight.placement_nodes import setting
 from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 
+_BY_GPUS = frozenset({"InferenceService", "LeaderWorkerSet"})
+"""Kinds with as many pods for a copy as its ranks need nodes, however the ranks are divided."""
+
 
 def spanning(workload: Workload, facts: Facts) -> Iterator[Remedy]:
     """The kind whose copies span nodes, for a workload of one that doesn't and an engine that can."""
-    if workload.kind == "InferenceService" and spans(workload):
-        yield Remedy(text="use kind: LLMInferenceService with a pipeline stage for each node, or LeaderWorkerSet")
     if workload.kind != "Deployment" or not spans(workload):
         return
     operator: Path = ("platform", "leaderWorkerSet")
@@ -35,7 +36,7 @@ def spans(workload: Workload) -> bool:
 def _even(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
         size, pods = workload.parallelism, workload.group_size
-        if pods == 1 or workload.kind != "LeaderWorkerSet":
+        if pods == 1 or workload.kind not in _BY_GPUS:
             continue
         if size.ranks % pods:
             problem = f"{size.ranks} ranks can't be divided evenly over {pods} pods"
@@ -55,6 +56,8 @@ def _even(facts: Facts) -> Iterator[Finding]:
 def _other_pods(workload: Workload) -> Iterator[Remedy]:
     """Numbers of pods that divide the ranks and leave each no more than a node has, up to twice as many, the fewest first."""
     ranks, units = workload.parallelism.ranks, workload.node_group.units_per_node
+    if workload.kind != "LeaderWorkerSet":
+        return
     for pods in range(2, min(ranks, 2 * workload.group_size) + 1):
         if ranks % pods == 0 and ranks // pods <= units and pods != workload.group_size:
             yield setting(workload_path(workload, "size"), pods, f", each with {ranks // pods} GPUs")

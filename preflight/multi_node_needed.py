@@ -6,6 +6,7 @@ from dataclasses import replace
 from catalog.mig import slice_gib
 from components.engines.vllm_memory import MemoryEstimate
 from components.resolved import Workload
+from components.resolved_kserve import has_worker
 from preflight.parallelism_shape import fits, size_path
 from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 
@@ -67,11 +68,14 @@ def _alone(workload: Workload, tensor: int) -> Iterator[Remedy]:
     }
     changed = {path: value for path, value in sizes.items() if value > 1 or path in _given(workload)}
     words = ", ".join(f"{path[-1]}: {value}" for path, value in changed.items())
+    kind, replicas = workload_path(workload, "kind"), workload_path(workload, "replicas")
+    copies = workload.replicas * workload.group_size
+    if has_worker(workload):
+        yield Remedy(text=f"set {words}, replicas: {copies}", changes=((replicas, copies), *changed.items()))
+        return
     if workload.kind != "LeaderWorkerSet":
         yield Remedy(text=f"use kind: Deployment with {words}")
         return
-    kind, replicas = workload_path(workload, "kind"), workload_path(workload, "replicas")
-    copies = workload.replicas * workload.group_size
     dropped = tuple((workload_path(workload, key), None) for key in _OWN_KEYS)
     yield Remedy(
         text=f"set kind: Deployment, {words}, replicas: {copies}",

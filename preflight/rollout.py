@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from components.resolved import Workload
+from components.resolved_kserve import has_worker
 from components.resolved_ray import updates_beside
 from preflight.placement_nodes import GPU, demands, more_nodes, setting
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
@@ -56,14 +57,19 @@ def _one_replica(facts: Facts) -> Iterator[Finding]:
             message=f"with one replica {when} {workload.name} down for up to {minutes} minutes (drain "
             f"{workload.drain.grace} s, start "
             f"{workload.startup.budget} s)",
-            remedies=(
-                Remedy(
-                    text=f"set workloads.{workload.name}.replicas: 2",
-                    changes=((workload_path(workload, "replicas"), 2),),
-                ),
-                Remedy(text="accept it, or add GPUs for a second replica"),
-            ),
+            remedies=tuple(_another(workload)),
         )
+
+
+def _another(workload: Workload) -> Iterator[Remedy]:
+    if has_worker(workload):
+        yield Remedy(text="accept it: of an InferenceService that spans nodes KServe runs one copy")
+        return
+    yield Remedy(
+        text=f"set workloads.{workload.name}.replicas: 2",
+        changes=((workload_path(workload, "replicas"), 2),),
+    )
+    yield Remedy(text="accept it, or add GPUs for a second replica")
 
 
 def _spot_drain(facts: Facts) -> Iterator[Finding]:

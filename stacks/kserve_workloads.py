@@ -51,7 +51,8 @@ class Autoscaling(Spec):
 
 
 class InferenceServiceWorkload(Workload):
-    """A KServe InferenceService: its predictor runs the engine, from a runtime that services of the same engine and version share."""
+    """A KServe InferenceService: its predictor runs the engine, from a runtime that services of the same engine and version share. A copy
+    that outgrows a node spans two, by `workerSpec`."""
 
     kind: Literal["InferenceService"]
     """A KServe InferenceService (platform.kserve)."""
@@ -80,10 +81,10 @@ class InferenceServiceWorkload(Workload):
         return self
 
 
-def settings(spec: InferenceServiceWorkload) -> InferenceServiceSettings:
+def settings(spec: InferenceServiceWorkload, *, has_worker: bool) -> InferenceServiceSettings:
     """What the component needs besides what every workload has."""
     return InferenceServiceSettings(
-        runtime=spec.runtime or runtime_name(spec),
+        runtime=spec.runtime or runtime_name(spec, has_worker=has_worker),
         autoscaling=_autoscaling(spec.autoscaling) if spec.autoscaling else None,
         canary_traffic_percent=spec.canary_traffic_percent,
         container_concurrency=spec.container_concurrency,
@@ -92,9 +93,14 @@ def settings(spec: InferenceServiceWorkload) -> InferenceServiceSettings:
     )
 
 
-def runtime_name(spec: InferenceServiceWorkload) -> str:
-    """Name of the runtime for an engine at a version, such as vllm-0-33-0."""
-    return f"{spec.engine.name}-{spec.engine.version}".lower().replace(".", "-").replace("_", "-").replace("+", "-")
+def runtime_name(spec: InferenceServiceWorkload, *, has_worker: bool) -> str:
+    """Name of the runtime for an engine at a version, such as vllm-0-33-0.
+
+    One with a worker has a name of its own: KServe's webhook refuses to take `workerSpec` out of a runtime that has it
+    (pkg/webhook/admission/servingruntime, validateMultiNodeSpec; kserve 1fb7810 (v0.20.0), read 2026-11-23).
+    """
+    name = f"{spec.engine.name}-{spec.engine.version}".lower().replace(".", "-").replace("_", "-").replace("+", "-")
+    return f"{name}-worker" if has_worker else name
 
 
 def _autoscaling(spec: Autoscaling) -> KserveAutoscaling:

@@ -211,7 +211,7 @@ def _workload(
         aws_role=AwsRole(arn=spec.aws_role.arn, via=spec.aws_role.via) if spec.aws_role else None,
         referenced=referenced,
         allowed={one.code: one.reason for one in spec.allow},
-        settings=resolve_prefill.settings(resolve_kinds.settings(spec), spec, launch, rows),
+        settings=resolve_prefill.settings(resolve_kinds.settings(spec, group_size), spec, launch, rows),
     )
 
 

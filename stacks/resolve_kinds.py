@@ -15,17 +15,18 @@ from stacks.workloads import Workload
 _RAY_PROCESSES = 4 * GIB
 
 _KSERVE: frozenset[str] = frozenset({"InferenceService", "LLMInferenceService"})
-MULTI_NODE: frozenset[str] = frozenset({"LeaderWorkerSet", "LLMInferenceService", "RayCluster", "RayService"})
+MULTI_NODE: frozenset[str] = frozenset(
+    {"InferenceService", "LeaderWorkerSet", "LLMInferenceService", "RayCluster", "RayService"}
+)
 """Kinds whose copies may span several nodes, one pod on each."""
 
 SETTINGS: Mapping[str, Callable[[Any], Any]] = {
-    "InferenceService": kserve_workloads.settings,
     "LeaderWorkerSet": leader_worker_set.settings,
     "LLMInferenceService": llm_inference_service.settings,
     "RayCluster": resolve_ray.settings,
     "RayService": resolve_ray.settings,
 }
-"""Of each kind that has any: from its section of the stack file to `Workload.settings`."""
+"""Of kinds that have any: from the workload's section of the stack file to `Workload.settings`."""
 
 
 def group_size(spec: Workload, ranks: int, nodes: NodeGroup) -> int:
@@ -57,8 +58,10 @@ def weights_path(spec: Workload) -> str | None:
     return WEIGHTS_PATH if spec.kind in _KSERVE else None
 
 
-def settings(spec: Workload) -> Any:
-    """What only this kind needs."""
+def settings(spec: Workload, group_size: int) -> Any:
+    """What only this kind needs, where a copy has `group_size` pods."""
+    if isinstance(spec, kserve_workloads.InferenceServiceWorkload):
+        return kserve_workloads.settings(spec, has_worker=group_size > 1)
     return SETTINGS[spec.kind](spec) if spec.kind in SETTINGS else None
 
 

@@ -61,6 +61,7 @@ LAYERS = (
             "components/node_user_data.py",
             "components/kserve_llm_spec.py",
             "components/kserve_prefill_spec.py",
+            "components/kserve_worker.py",
             "components/resolved_kserve.py",
             "components/service_address.py",
         ),
