@@ -3,7 +3,7 @@
 KServe makes a second Deployment, `<name>-predictor-worker`, of the worker's pod, and for every generation of the InferenceService a
 headless Service in front of the leader, whose name its containers get as HEAD_SVC. It counts the pods by GPUs: tensor x pipeline, divided
 by the GPUs of the worker (pkg/controller/v1beta1/inferenceservice: components/predictor.go, multiNodeProcess and computeRayNodeAndGPUs;
-reconcilers/deployment, createRawDeployment; reconcilers/service; kserve 1fb7810 (v0.20.0), and the same in v0.19.0, read 2026-11-23).
+reconcilers/deployment, createRawDeployment; reconcilers/service; kserve 1fb7810 (v0.20.0) and aaac4e2 of 2026-08-21, read 2026-11-23).
 """
 
 import json

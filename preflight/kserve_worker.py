@@ -10,7 +10,16 @@ from preflight.parallelism_shape import size_path
 from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 
 _OPERATOR = "kserve"
-_BROKEN, _WORKS = "v0.20.", "v0.19.0"
+_FIRST = "v0.21.0"
+_MENDED = (0, 21)
+_FLAWS = (
+    ((0, 20), "deletes the worker's Deployment as soon as it has made it (kserve#6113): the leader waits for ever"),
+    (
+        (0, 16),
+        "never says Ready of two Deployments (kserve#5703): pulumi up fails at its timeout, although the pods serve",
+    ),
+)
+"""Since which release, newest first, and what is wrong with a worker in it."""
 _OWN_KEYS = (
     "runtime",
     "autoscaling",
@@ -29,26 +38,27 @@ def workers(facts: Facts) -> Iterator[Workload]:
 
 def _version(facts: Facts) -> Iterator[Finding]:
     operator = facts.stack.operators.get(_OPERATOR)
-    if operator is None or not operator.version.startswith(_BROKEN):
+    flaw = next((why for since, why in _FLAWS if operator and since <= _numbers(operator.version) < _MENDED), None)
+    if operator is None or flaw is None:
         return
-    path: Path = ("platform", _OPERATOR, "version")
-    alone = operator.settings["llmInferenceServices"] == "false"
+    path: Path = ("platform", _OPERATOR)
     for workload in workers(facts):
         yield Finding(
             path=workload_path(workload, "kind"),
-            message=(
-                f"a copy of {workload.name} has {workload.group_size} pods, and KServe {operator.version} deletes the worker's Deployment "
-                f"as soon as it has made it (kserve#6113), which {_WORKS} doesn't: the leader waits for ever"
-            ),
+            message=f"a copy of {workload.name} has {workload.group_size} pods, and KServe {operator.version} {flaw}",
             remedies=(
                 *llm_inference_service(workload, facts),
                 *leader_worker_set(workload, facts),
                 Remedy(
-                    text=f"set platform.{_OPERATOR}.version: {_WORKS}, or a release after 0.20 that has kserve#5899",
-                    changes=((path, _WORKS),) if alone else (),
+                    text=f"install KServe {_FIRST} or newer yourself, and set platform.{_OPERATOR}: {{install: false, version: {_FIRST}}}",
+                    changes=(((*path, "version"), _FIRST), ((*path, "install"), False)),
                 ),
             ),
         )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.removeprefix("v").split(".")))
 
 
 def leader_worker_set(workload: Workload, facts: Facts) -> Iterator[Remedy]:
@@ -109,10 +119,10 @@ def _pods(facts: Facts) -> Iterator[Finding]:
                 f"a copy of {workload.name} needs {pods} nodes, and the pods of KServe's worker Deployment have no number of their own: "
                 f"only with {kserve_worker.PODS} nodes does the worker know its rank"
             )
-        elif size.data > 1:
+        elif (counted := size.tensor * size.pipeline) != size.ranks:
             problem = (
-                f"KServe counts tensor {size.tensor} x pipeline {size.pipeline} GPUs for {workload.name}, without data {size.data}: "
-                "it would make too few pods"
+                f"KServe counts tensor {size.tensor} x pipeline {size.pipeline} = {counted} GPUs for a copy of {workload.name}, which "
+                f"needs {size.ranks}: it would make no worker"
             )
         else:
             continue
@@ -154,11 +164,13 @@ RULES = (
     Rule(
         code="KSV030",
         severity="error",
-        title="KServe keeps the worker of a copy that spans nodes",
+        title="KServe can run the worker of a copy that spans nodes",
         why="v0.20.0 looks for the Deployments of former canaries at every reconciliation, and takes the worker's for one "
-        f"({CODE}/components/predictor.go, reconcileCanaryDeployments; https://github.com/kserve/kserve/issues/6113). v0.18.0 to "
-        "v0.19.0 have no such search; kserve#5899 mends it on the branch from which v0.21.0 came, whose code wasn't read. Where your "
-        "release of 0.20 has that change, allow this rule.",
+        f"({CODE}/components/predictor.go, reconcileCanaryDeployments; https://github.com/kserve/kserve/issues/6113). v0.16.0 to v0.19.0 "
+        "compare two reasons in one string with NewReplicaSetAvailable (pkg/apis/serving/v1beta1/inference_service_status.go, "
+        "PropagateRawStatus and getDeploymentCondition; https://github.com/kserve/kserve/pull/5703). v0.21.0 came from the main branch of "
+        "2026-09-08 (kserve#6160), which had both changes (kserve#5899 read at 3ec1e0f); its own code wasn't read. Allow this rule where "
+        "your release has them.",
         check=_version,
     ),
     Rule(

@@ -130,8 +130,8 @@ RULES = (
         code="KSV036",
         severity="error",
         title="An InferenceService that spans nodes is replaced in place",
-        why="The worker finds its leader by a Service of each generation of the InferenceService; the releases that clean up keep the "
-        "current one only (https://github.com/kserve/kserve/pull/5899). In place is Recreate for both Deployments; every rolling update "
+        why="The worker finds its leader by a Service of each generation of the InferenceService, and only the current one's is kept "
+        "(https://github.com/kserve/kserve/pull/5899, read at 3ec1e0f). In place is Recreate for both Deployments; every rolling update "
         f"of the worker is a surge of 100 % ({CODE}/reconcilers/deployment, createRawWorkerDeployment).",
         check=_rollout,
     ),

@@ -1,9 +1,10 @@
-"""What KServe makes of an InferenceService with `workerSpec` and its runtime, as in kserve/kserve v0.19.0.
+"""What KServe makes of an InferenceService with `workerSpec` and its runtime, as in kserve/kserve aaac4e2 of 2026-08-21.
 
 pkg/controller/v1beta1/inferenceservice: components/predictor.go (reconcileWorker, multiNodeProcess, computeRayNodeAndGPUs),
 reconcilers/deployment/deployment_reconciler.go (createRawDeployment, createRawWorkerDeployment, addGPUResourceToDeployment),
 reconcilers/service/service_reconciler.go; pkg/constants; pkg/apis/serving/v1beta1/inference_service_validation.go
-(validateMultiNodeVariables) and pkg/webhook/admission/servingruntime. 1fb7810 (v0.20.0) has the same, and deletes the worker again.
+(validateMultiNodeVariables) and pkg/webhook/admission/servingruntime. 1fb7810 (v0.20.0) has the same. Both delete the worker again:
+kserve#6113.
 """
 
 import copy

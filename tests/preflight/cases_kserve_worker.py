@@ -5,8 +5,8 @@ from typing import Any
 from tests.preflight.case import Case, merged
 from tests.preflight.cases_kserve import BUCKET, HUB, ROLE, SCALING, image, kserve
 
-WORKS: dict[str, Any] = {"platform": {"kserve": {"version": "v0.19.0"}}}
-"""A release of KServe that keeps the worker."""
+WORKS: dict[str, Any] = {"platform": {"kserve": {"version": "v0.21.0"}}}
+"""A release of KServe that can run the worker."""
 NODES: dict[str, Any] = {"tensorParallelSize": 8, "pipelineParallelSize": 2}
 MORE: dict[str, Any] = {"nodeGroups": {"gpu": {"maxSize": 4}}}
 
@@ -32,14 +32,14 @@ CASES = [
         # Stages don't divide by nodes, so that no LLMInferenceService can take it.
         breaks=two(PINNED, engine={"tensorParallelSize": 16, "pipelineParallelSize": None}),
         remedy="set kind: LeaderWorkerSet (and platform.leaderWorkerSet: {})",
-        passes=two({"platform": {"kserve": {"version": "v0.21.0"}}}, engine={"tensorParallelSize": 16}),
+        passes=two(engine={"tensorParallelSize": 16, "pipelineParallelSize": None}),
     ),
     Case(
         code="KSV030",
         breaks=two(
             merged(BUCKET, PINNED), awsRole=ROLE, engine={"tensorParallelSize": 16, "pipelineParallelSize": None}
         ),
-        remedy="set platform.kserve.version: v0.19.0",
+        remedy="install KServe v0.21.0 or newer",
         # One node holds this copy: no worker.
         passes=two(PINNED, engine={"tensorParallelSize": 4}),
     ),
@@ -47,6 +47,12 @@ CASES = [
         code="KSV030",
         breaks=two({"platform": {"kserve": {"version": "v0.20.0", "install": False}}}),
         passes=two({"platform": {"kserve": {"install": False}}}),
+    ),
+    Case(
+        code="KSV030",
+        breaks=two({"platform": {"kserve": {"version": "v0.19.0", "install": False}}}),
+        says=("KServe v0.19.0 never says Ready of two Deployments (kserve#5703)",),
+        passes=two({"platform": {"kserve": {"version": "v0.22.1", "install": False}}}),
     ),
     Case(
         code="KSV031",
@@ -73,7 +79,7 @@ CASES = [
     Case(
         code="KSV032",
         breaks=two(engine={"dataParallelSize": 2, "tensorParallelSize": 8, "pipelineParallelSize": 1}),
-        says=("counts tensor 8 x pipeline 1 GPUs for chat, without data 2",),
+        says=("counts tensor 8 x pipeline 1 = 8 GPUs for a copy of chat, which needs 16",),
         remedy="set kind: LeaderWorkerSet",
         passes=two(engine={"tensorParallelSize": 16, "pipelineParallelSize": None}),
     ),
