@@ -97,8 +97,11 @@ def _difference(one: Any, other: Any) -> str:
     left, right = one["containers"][0], other["containers"][0]
     if left["image"] != right["image"]:
         return f"their images are {left['image']} and {right['image']}"
-    keys = [key for key in left if left.get(key) != right.get(key)]
-    return f"the {CONTAINER} differs in {', '.join(keys)}"
+    if ("workerSpec" in one) != ("workerSpec" in other):
+        return "one of them spans nodes, and needs a worker in it"
+    if keys := [key for key in left if left.get(key) != right.get(key)]:
+        return f"the {CONTAINER} differs in {', '.join(keys)}"
+    return f"they differ in {', '.join(sorted(key for key in {*one, *other} if one.get(key) != other.get(key)))}"
 
 
 def _modes(facts: Facts) -> Iterator[Finding]:

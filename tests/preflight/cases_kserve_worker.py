@@ -3,11 +3,12 @@
 from typing import Any
 
 from tests.preflight.case import Case, merged
-from tests.preflight.cases_kserve import BUCKET, HUB, ROLE, SCALING, image, kserve
+from tests.preflight.cases_kserve import BUCKET, HUB, ROLE, SCALING, image, kserve, second
 
 WORKS: dict[str, Any] = {"platform": {"kserve": {"version": "v0.21.0"}}}
 """A release of KServe that can run the worker."""
 NODES: dict[str, Any] = {"tensorParallelSize": 8, "pipelineParallelSize": 2}
+ENGINE: dict[str, Any] = {"name": "vllm", "version": "0.33.0", "maxModelLen": 8192, **NODES}
 MORE: dict[str, Any] = {"nodeGroups": {"gpu": {"maxSize": 4}}}
 
 
@@ -150,7 +151,7 @@ CASES = [
                     | {
                         "model": "llama",
                         "nodeGroup": "gpu",
-                        "engine": {"name": "vllm", "version": "0.33.0", "maxModelLen": 8192, **NODES},
+                        "engine": ENGINE,
                     },
                 }
             },
@@ -165,6 +166,23 @@ CASES = [
         says=("don't restart together", "300 s after the next request"),
         remedy="set kind: LLMInferenceService",
         passes=two(engine={"pipelineParallelSize": 1}),
+    ),
+    Case(
+        code="KSV003",
+        breaks=merged(two(MORE, runtime="mine"), second(runtime="mine")),
+        says=("one of them spans nodes, and needs a worker in it",),
+        passes=merged(two(MORE), second()),
+    ),
+    Case(
+        code="KSV003",
+        breaks=merged(two(MORE, runtime="mine"), second(runtime="mine", metrics="none", replicas=1, engine=ENGINE)),
+        says=("they differ in annotations",),
+        passes=merged(two(MORE), second(replicas=1, engine=ENGINE)),
+    ),
+    Case(
+        code="VOL001",
+        breaks=two({"volumes": {"weights": {"storage": "ebs", "fileSystemId": None, "zone": "us-east-1a"}}}),
+        passes=two(),
     ),
     # What holds for every kind with several pods for a copy.
     Case(
