@@ -6,7 +6,7 @@ from components import kserve_worker
 from components.resolved import Workload
 from components.resolved_kserve import has_worker
 from preflight.multi_node import spans
-from preflight.parallelism_shape import size_path
+from preflight.parallelism_shape import other_sizes, size_path
 from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 
 _OPERATOR = "kserve"
@@ -106,6 +106,7 @@ def _engine(facts: Facts) -> Iterator[Finding]:
                     f"{workload.group_size} nodes"
                 ),
                 remedies=(
+                    *other_sizes(workload),
                     Remedy(text="use engine vllm, or a node group whose nodes have enough GPUs for a whole copy"),
                 ),
             )

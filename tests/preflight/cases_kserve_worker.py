@@ -68,6 +68,7 @@ CASES = [
             }
         ),
         says=("sglang can't share one copy", "needs 2 nodes"),
+        remedy="set tpSize: 8",
         passes=two(),
     ),
     Case(
