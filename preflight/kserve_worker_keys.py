@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from preflight.kserve import mode
 from preflight.kserve_worker import CODE, WEBHOOK, leader_worker_set, llm_inference_service, workers
+from preflight.multi_node import spans
 from preflight.placement_nodes import setting
 from preflight.rule import Facts, Finding, Path, Remedy, Rule, workload_path
 
@@ -99,7 +100,7 @@ def _own(facts: Facts) -> Iterator[Finding]:
 
 
 def _lost(facts: Facts) -> Iterator[Finding]:
-    for workload in workers(facts):
+    for workload in filter(spans, workers(facts)):
         yield Finding(
             path=workload_path(workload, "kind"),
             message=(
