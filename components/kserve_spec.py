@@ -4,7 +4,8 @@ The runtime holds what every service of one engine and version shares: image, co
 service holds the rest: arguments, environment, resources, start-up time, drain and placement. The worker of a copy that spans nodes has
 a part in both, too. KServe merges the two containers with a
 strategic merge patch and appends the service's arguments to the runtime's; of the runtime's pod it takes placement and volumes only
-(pkg/controller/v1beta1/inferenceservice/utils/utils.go, MergeRuntimeContainers and MergePodSpec, kserve aaac4e2, read 2026-11-22).
+(pkg/controller/v1beta1/inferenceservice/utils/utils.go, MergeRuntimeContainers and MergePodSpec, kserve 1fb7810 (v0.20.0), read
+2026-11-23).
 """
 
 import hashlib

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from components.resolved import Workload
 
 WEIGHTS_PATH = "/mnt/models"
-"""Where KServe puts what `storageUri` names (kserve pkg/constants, DefaultModelLocalMountPath, aaac4e2 read 2026-11-22)."""
+"""Where KServe puts what `storageUri` names (kserve pkg/constants, DefaultModelLocalMountPath, 1fb7810 (v0.20.0), read 2026-11-23)."""
 LOCAL_MODELS_FOLDER = "/models"
 """Of a node whose disk keeps models: what the chart of KServe's agent mounts (charts/kserve-localmodel-resources/files/resources.yaml,
 v0.20.0, read 2026-11-23)."""

@@ -176,7 +176,7 @@ def _container(facts: Facts) -> Iterator[Finding]:
                 )
 
 
-_CONTROLLER = "kserve pkg/controller/v1beta1/inferenceservice (aaac4e2, read 2026-11-22)"
+_CONTROLLER = "kserve pkg/controller/v1beta1/inferenceservice (1fb7810 (v0.20.0), read 2026-11-23)"
 
 RULES = (
     Rule(

@@ -1,7 +1,8 @@
-"""KSV010-KSV013: KServe's storage: credentials, the Hub's token, names that clients send, room for the most replicas."""
+"""KSV010-KSV013, KSV017: KServe's storage: credentials, the Hub's token, names that clients send, room for the most replicas."""
 
 from collections.abc import Iterator
 
+from components.engines.huggingface import HuggingFace
 from components.engines.vllm_engine import VllmEngine
 from components.kserve_spec import storage_uri
 from preflight.kserve import services, stored
@@ -50,13 +51,15 @@ def _served(facts: Facts) -> Iterator[Finding]:
         names = workload.engine.served_model_name if isinstance(workload.engine, VllmEngine) else None
         if names and workload.name not in names:
             path = workload_path(workload, "engine", "servedModelName")
+            alone = isinstance(workload.engine, HuggingFace)
             yield Finding(
                 path=path,
                 message=(
                     f"clients that send KServe's name of the service, {workload.name}, get an error: the engine answers to "
                     f"{', '.join(names)}"
                 ),
-                remedies=(setting(path, [*names, workload.name]),),
+                # The Hugging Face runtime answers to one name.
+                remedies=(setting(path, [workload.name] if alone else [*names, workload.name]),),
             )
 
 
@@ -83,14 +86,38 @@ def _most(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def _adopted(facts: Facts) -> Iterator[Finding]:
+    operator = facts.stack.operators.get("kserve")
+    if operator is None or operator.charts:
+        return
+    for workload, _ in services(facts):
+        if storage_uri(workload).startswith(("s3://", "hf://")) and not workload.cached:
+            yield Finding(
+                path=workload_path(workload, "model"),
+                message=(
+                    f"KServe isn't this stack's, and the init container that copies {storage_uri(workload)} has its security context "
+                    "from the ClusterStorageContainer of KServe's chart alone: without it Pod Security restricted refuses every pod of "
+                    f"{workload.name}"
+                ),
+                remedies=(
+                    Remedy(
+                        text=f"look: {_LOOK} must have allowPrivilegeEscalation: false and capabilities: {{drop: [ALL]}}; then allow "
+                        "KSV017 for this workload"
+                    ),
+                ),
+            )
+
+
+_LOOK = "kubectl get clusterstoragecontainer default -o jsonpath='{.spec.container.securityContext}'"
+
 RULES = (
     Rule(
         code="KSV010",
         severity="error",
         title="Weights in S3 come with credentials",
         why="The storage initializer is an init container: without credentials it fails, and the engine never starts (kserve "
-        "pkg/webhook/admission/pod/storage_initializer_injector.go and pkg/credentials/s3, aaac4e2 read 2026-11-22). For a public bucket "
-        "allow this rule.",
+        "pkg/webhook/admission/pod/storage_initializer_injector.go and pkg/credentials/s3, 1fb7810 (v0.20.0), read 2026-11-23). For a "
+        "public bucket allow this rule.",
         check=_credentials,
     ),
     Rule(
@@ -98,7 +125,7 @@ RULES = (
         severity="error",
         title="KServe finds the token of gated models",
         why="Of the Secrets that the ServiceAccount lists KServe hands on the key HF_TOKEN alone (kserve pkg/credentials/hf/hf_secret.go, "
-        "aaac4e2 read 2026-11-22).",
+        "1fb7810 (v0.20.0), read 2026-11-23).",
         check=_token,
     ),
     Rule(
@@ -106,7 +133,7 @@ RULES = (
         severity="warning",
         title="The engine answers to the name of its service",
         why="KServe's own runtimes start vLLM with --served-model-name={{.Name}}, and clients written for KServe send the service's name "
-        "(kserve config/runtimes/kserve-vllmserver.yaml, aaac4e2 read 2026-11-22).",
+        "(kserve config/runtimes/kserve-vllmserver.yaml, 1fb7810 (v0.20.0), read 2026-11-23).",
         check=_served,
     ),
     Rule(
@@ -115,5 +142,14 @@ RULES = (
         title="The nodes have GPUs for the most replicas",
         why="The autoscaler asks for them, and the scheduler leaves the pods Pending: Insufficient nvidia.com/gpu.",
         check=_most,
+    ),
+    Rule(
+        code="KSV017",
+        severity="notice",
+        title="An adopted KServe copies weights in a container that restricted takes",
+        why="The controller's own container for the copy has no security context; the chart kserve-resources brings one, KServe's plain "
+        "manifests don't (kserve 1fb7810 (v0.20.0), pkg/webhook/admission/pod/storage_initializer_injector.go and charts/kserve-resources, "
+        "read 2026-11-22).",
+        check=_adopted,
     ),
 )

@@ -72,6 +72,13 @@ CASES = [
         passes={"workloads": {"chat": {"engine": {"version": "0.33.0"}}}},
     ),
     Case(
+        code="KSV012",
+        breaks=kserve(engine={"name": "huggingface", "version": "0.20.0", "servedModelName": ["llama"]}),
+        says=("llama",),
+        remedy="set workloads.chat.engine.servedModelName: ['chat']",
+        passes=kserve(engine={"name": "huggingface", "version": "0.20.0"}),
+    ),
+    Case(
         code="KSV003",
         breaks=kserve(second(runtime="vllm-0-33-0", engine={"name": "huggingface", "version": "0.20.0"})),
         says=("their images are",),

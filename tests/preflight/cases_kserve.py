@@ -151,6 +151,13 @@ CASES = [
         passes=kserve(replicas=1, autoscaling={**SCALING, "maxReplicas": 16}),
     ),
     Case(
+        code="KSV017",
+        breaks=kserve(merged(HUB, {"platform": {"kserve": {"install": False}}})),
+        says=("init container", "Pod Security restricted refuses every pod of chat"),
+        remedy="kubectl get clusterstoragecontainer default",
+        passes=kserve(HUB),
+    ),
+    Case(
         code="KSV016",
         breaks=kserve(replicas=1, autoscaling=by("avg(vllm:gpu_cache_usage_perc) + vllm:num_requests_waiting")),
         says=("vLLM 0.33.0 has no metric vllm:gpu_cache_usage_perc",),
