@@ -46,7 +46,7 @@ def test_the_token_reaches_the_cluster(lab: Lab, cluster: ControlPlane) -> None:
     from tests.engine.lab import NAMESPACE, TOKEN
 
     secret = cluster.client.get("v1", "Secret", "hugging-face-token", NAMESPACE)
-    assert base64.b64decode(secret["data"]["token"]).decode() == TOKEN
+    assert base64.b64decode(secret["data"]["HF_TOKEN"]).decode() == TOKEN
 
 
 def test_the_claim_is_bound_and_its_job_complete_before_the_pods(lab: Lab, cluster: ControlPlane) -> None:
