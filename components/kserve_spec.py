@@ -159,12 +159,19 @@ def pod_spec(workload: Workload, role: Role) -> dict[str, Any]:
         volume=workload.volume if workload.referenced else None,
         downloads=fetches,
         token_secret=workload.token_secret if fetches else None,
+        # Copies that an autoscaler adds are spread as well.
+        replicas=_most_replicas(workload),
     )
     pod = pods.pod_spec(mine, role)
     if not workload.cached:
         return pod
     claim = f"{cache_name(workload)}-{scoped(workload.namespace, workload.node_group.name)}"
     return with_wait(pod, workload, claim, storage_uri(workload))
+
+
+def _most_replicas(workload: Workload) -> int:
+    scaling = getattr(workload.settings, "autoscaling", None)
+    return workload.replicas if scaling is None else scaling.max_replicas
 
 
 def _leader(workload: Workload) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from components.infrastructure import NodeGroup
+from components.resolved_kserve import InferenceServiceSettings
 from preflight.placement_nodes import Demand, demands, setting
 from preflight.placement_packing import enough
 from preflight.rule import Facts, Finding, Path, Remedy, Rule
@@ -67,7 +68,10 @@ def _idle(facts: Facts) -> Iterator[Finding]:
     for group in facts.stack.node_groups.values():
         if not group.created or not group.units_per_node:
             continue
-        pods, fewest, used = _needs(asked.get(group.name))
+        demand = asked.get(group.name)
+        pods, fewest, used = _needs(demand)
+        # What an autoscaler may ask for isn't idle for good.
+        used += _kept_for_scaling(demand)
         nodes = max(group.min_nodes, fewest)
         idle = nodes * group.units_per_node - used
         if nodes > group.max_nodes or idle <= 0:
@@ -85,6 +89,15 @@ def _idle(facts: Facts) -> Iterator[Finding]:
             ),
             remedies=tuple(remedies),
         )
+
+
+def _kept_for_scaling(demand: Demand | None) -> int:
+    """GPUs of the copies that autoscalers of InferenceServices may add."""
+    found = 0
+    for one in demand.workloads if demand else ():
+        if isinstance(one.settings, InferenceServiceSettings) and one.settings.autoscaling:
+            found += (one.settings.autoscaling.max_replicas - one.replicas) * one.group_size * one.resources.gpus
+    return found
 
 
 def _needs(demand: Demand | None) -> tuple[int, int, int]:

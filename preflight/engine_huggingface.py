@@ -32,14 +32,21 @@ def _sizes(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 path=path,
                 message=(
-                    f"the runtime sets the tensor-parallel size to all {gpus} GPUs of the pod, so with {path[-1]} {count} "
+                    f"the runtime sets the tensor-parallel size to every GPU of the pod ({gpus}), so with {path[-1]} {count} "
                     f"it would need {gpus * count}"
                 ),
                 remedies=(
-                    Remedy(
-                        text=f"remove {path[-1]}, and set {tensor[-1]}: {size.ranks}",
-                        changes=((path, None), (tensor, size.ranks)),
+                    *(
+                        (
+                            Remedy(
+                                text=f"remove {path[-1]}, and set {tensor[-1]}: {size.ranks}",
+                                changes=((path, None), (tensor, size.ranks)),
+                            ),
+                        )
+                        if size.ranks <= workload.node_group.units_per_node
+                        else ()
                     ),
+                    Remedy(text=f"remove {path[-1]}, and use more replicas instead"),
                     Remedy(text="use engine vllm, whose own server takes every size"),
                 ),
             )
@@ -50,17 +57,19 @@ def _name(facts: Facts) -> Iterator[Finding]:
         names = engine.served_model_name or []
         path = engine_path(workload, "servedModelName")
         if any("/" in name for name in names[:1]):
-            plain = names[0].rpartition("/")[2]
+            # KSV012 wants the service's own name.
+            plain = workload.name if workload.kind == "InferenceService" else names[0].rpartition("/")[2]
             yield Finding(
                 path=path,
                 message=f"{names[0]} has a slash, so it is no part of a path, and the probes' path names the model",
                 remedies=(Remedy(text=f"set servedModelName: [{plain}]", changes=((path, [plain]),)),),
             )
         elif len(names) > 1:
+            kept = workload.name if workload.kind == "InferenceService" else names[0]
             yield Finding(
                 path=path,
                 message=f"the runtime answers to one name: clients that send {', '.join(names[1:])} get an error",
-                remedies=(Remedy(text=f"set servedModelName: [{names[0]}]", changes=((path, names[:1]),)),),
+                remedies=(Remedy(text=f"set servedModelName: [{kept}]", changes=((path, [kept]),)),),
             )
 
 

@@ -113,7 +113,7 @@ def _modes(facts: Facts) -> Iterator[Finding]:
                 path = workload_path(workload, key)
                 yield Finding(
                     path=path,
-                    message=f"{key} is read in the deployment mode Knative only: in Standard it does nothing",
+                    message=f"{key} is for the deployment mode Knative, which this stack doesn't offer: in Standard it does nothing",
                     remedies=(Remedy(text=f"remove {key}", changes=((path, None),)),),
                 )
         scaling = settings.autoscaling
@@ -123,7 +123,7 @@ def _modes(facts: Facts) -> Iterator[Finding]:
             path = workload_path(workload, "autoscaling", "scaleMetric")
             yield Finding(
                 path=path,
-                message=f"scaleMetric {scaling.metric} exists in the deployment mode Knative only: KServe refuses it for an HPA",
+                message=f"scaleMetric {scaling.metric} is for the deployment mode Knative: KServe refuses it for an HPA",
                 remedies=(Remedy(text="use prometheus with KEDA, for example sum(vllm:num_requests_waiting)"),),
             )
         if scaling.min_replicas == 0 and scaling.prometheus is None:
@@ -148,7 +148,7 @@ def _unused(facts: Facts) -> Iterator[Finding]:
 
 
 def _container(facts: Facts) -> Iterator[Finding]:
-    for workload, _ in services(facts):
+    for workload in stored(facts):
         for index, word in enumerate(workload.engine.extra_args):
             if _TEMPLATE in word:
                 yield Finding(
@@ -160,7 +160,7 @@ def _container(facts: Facts) -> Iterator[Finding]:
                 )
         for name, value in workload.env.items():
             path = workload_path(workload, "env", name)
-            if name == "PYTHONPATH":
+            if name == "PYTHONPATH" and isinstance(workload.settings, InferenceServiceSettings):
                 yield Finding(
                     path=path,
                     message="KServe's webhook refuses an InferenceService that sets PYTHONPATH",
@@ -206,7 +206,8 @@ RULES = (
         code="KSV004",
         severity="error",
         title="Keys exist in KServe's deployment mode",
-        why="In Standard mode the Deployment has no revisions to split traffic between, and the webhook refuses other HPA metrics than "
+        why="Standard makes a Deployment without revisions (its own spec.canary isn't offered here), and the webhook refuses other HPA "
+        "metrics than "
         f"cpu and memory ({_CONTROLLER}/components/predictor.go; pkg/apis/serving/v1beta1/inference_service_validation.go).",
         check=_modes,
     ),
@@ -223,7 +224,8 @@ RULES = (
         severity="error",
         title="KServe takes the container as it is",
         why=f"Placeholders such as {{{{.Name}}}} are replaced in the whole container ({_CONTROLLER}/utils/utils.go, "
-        "ReplacePlaceholders), and the webhook blocks PYTHONPATH (pkg/apis/serving/v1beta1/inference_service_validation.go).",
+        "ReplacePlaceholders), and in the whole spec of an LLMInferenceService (pkg/controller/v1alpha2/llmisvc/config_merge.go, "
+        "ReplaceVariables); and the webhook blocks PYTHONPATH (pkg/apis/serving/v1beta1/inference_service_validation.go).",
         check=_container,
     ),
 )

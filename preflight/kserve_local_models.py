@@ -79,8 +79,8 @@ def _disk(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             path=path,
             message=(
-                f"copies of {size / GIB:.0f} GiB and a pod's own {pods / GIB:.0f} GiB don't fit on a disk of {have} GiB, on which images "
-                "lie too and a tenth must stay free"
+                f"copies of {size / GIB:.0f} GiB (twice that while a revision changes) and a pod's own {pods / GIB:.0f} GiB don't fit on "
+                f"a disk of {have} GiB, on which images lie too and a tenth must stay free"
             ),
             remedies=(setting(path, f"{-(-(need * 10 // 9 + _IMAGES) // 50) * 50}Gi"),),
         )

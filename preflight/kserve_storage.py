@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from components.engines.huggingface import HuggingFace
 from components.engines.vllm_engine import VllmEngine
 from components.kserve_spec import storage_uri
+from components.resolved import Workload
 from preflight.kserve import services, stored
 from preflight.placement_nodes import setting
 from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
@@ -20,7 +21,11 @@ def _credentials(facts: Facts) -> Iterator[Finding]:
             path=workload_path(workload, "awsRole"),
             message=f"KServe's storage initializer has no credentials for {storage_uri(workload)}: its pod never starts",
             remedies=(
-                Remedy(text="set awsRole: {arn: ...} to a role that may s3:GetObject and s3:ListBucket there"),
+                *(
+                    (Remedy(text="set awsRole: {arn: ...} to a role that may s3:GetObject and s3:ListBucket there"),)
+                    if facts.stack.cluster.provider == "eks"
+                    else ()
+                ),
                 Remedy(text="set storageSecret to a Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
             ),
         )
@@ -69,7 +74,9 @@ def _most(facts: Facts) -> Iterator[Finding]:
         if scaling is None or not group.units_per_node:
             continue
         others = sum(
-            one.gpus for one in facts.workloads if one.node_group.name == group.name and one.name != workload.name
+            _most_gpus(one)
+            for one in facts.workloads
+            if one.node_group.name == group.name and one.name != workload.name
         )
         there = group.max_nodes * group.units_per_node
         each = workload.resources.gpus
@@ -80,10 +87,18 @@ def _most(facts: Facts) -> Iterator[Finding]:
                 path=path,
                 message=(
                     f"{scaling.max_replicas} replicas take {scaling.max_replicas * each} GPUs, and {group.name} has {there} at its "
-                    f"{group.max_nodes} nodes, {others} of them for other workloads: the last {scaling.max_replicas - room} stay Pending"
+                    f"{group.max_nodes} nodes, {others} of them for other workloads at their most: {scaling.max_replicas - room} "
+                    "stay Pending"
                 ),
                 remedies=(setting(path, room),),
             )
+
+
+def _most_gpus(workload: Workload) -> int:
+    """GPUs of all copies that its autoscaler may ask for."""
+    scaling = getattr(workload.settings, "autoscaling", None)
+    each = workload.resources.gpus * workload.group_size
+    return workload.gpus if scaling is None else scaling.max_replicas * each
 
 
 def _adopted(facts: Facts) -> Iterator[Finding]:

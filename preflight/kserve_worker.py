@@ -102,8 +102,8 @@ def _engine(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 path=workload_path(workload, "engine", "name"),
                 message=(
-                    f"{workload.engine.name} can't share one copy of a model between pods, and a copy of {workload.name} needs "
-                    f"{workload.group_size} nodes"
+                    f"copies of engine {workload.engine.name} aren't offered over several nodes, and a copy of {workload.name} needs "
+                    f"{workload.group_size}"
                 ),
                 remedies=(
                     *other_sizes(workload),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from components.resolved import Workload
 from preflight.placement_nodes import GPU, Demand, amount, demands, fits, more_nodes, setting, unlucky
 from preflight.placement_packing import Vector, at_least, enough, impossible, packs
-from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
+from preflight.rule import Facts, Finding, Remedy, Rule, copies_path, workload_path
 
 
 def _gpus(facts: Facts) -> Iterator[Finding]:
@@ -17,7 +17,7 @@ def _gpus(facts: Facts) -> Iterator[Finding]:
             need = _fewest((units,), pods)
             biggest = _biggest(demand)
             yield Finding(
-                path=workload_path(biggest, "replicas"),
+                path=copies_path(biggest),
                 message=(
                     f"pods on {demand.group.name} request {asked} {GPU} ({_listed(demand)}), which takes {need} "
                     f"nodes of {units}; "
@@ -46,7 +46,7 @@ def _resources(facts: Facts) -> Iterator[Finding]:
             else f"since {', '.join(demand.axes[:4])} of a node never suit at once"
         )
         yield Finding(
-            path=workload_path(biggest, "replicas"),
+            path=copies_path(biggest),
             message=f"all pods ({_listed(demand, short)}) take {need} nodes {where}; there are at most {nodes} nodes",
             remedies=(more_nodes(demand.group, need), *_fewer_replicas(demand, biggest)),
         )
@@ -138,7 +138,7 @@ def _fewer_replicas(demand: Demand, workload: Workload) -> Iterator[Remedy]:
         else:
             high = middle
     if low:
-        yield setting(workload_path(workload, "replicas"), low)
+        yield setting(copies_path(workload), low)
 
 
 def _biggest(demand: Demand) -> Workload:

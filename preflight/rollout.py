@@ -6,7 +6,7 @@ from components.resolved import Workload
 from components.resolved_kserve import has_worker
 from components.resolved_ray import updates_beside
 from preflight.placement_nodes import GPU, demands, more_nodes, setting
-from preflight.rule import Facts, Finding, Remedy, Rule, workload_path
+from preflight.rule import Facts, Finding, Remedy, Rule, copies_path, workload_path
 
 _SPOT_NOTICE = 120
 """Seconds between the notice and the end of a spot instance (see ROL003)."""
@@ -53,7 +53,7 @@ def _one_replica(facts: Facts) -> Iterator[Finding]:
         beside = updates_beside(workload, facts.stack.workloads)
         when = "a drained or lost node takes" if beside else "an update, or a drained or lost node, takes"
         yield Finding(
-            path=workload_path(workload, "replicas"),
+            path=copies_path(workload),
             message=f"with one replica {when} {workload.name} down for up to {minutes} minutes (drain "
             f"{workload.drain.grace} s, start "
             f"{workload.startup.budget} s)",
@@ -66,8 +66,8 @@ def _another(workload: Workload) -> Iterator[Remedy]:
         yield Remedy(text="accept it: of an InferenceService that spans nodes KServe runs one copy")
         return
     yield Remedy(
-        text=f"set workloads.{workload.name}.replicas: 2",
-        changes=((workload_path(workload, "replicas"), 2),),
+        text=f"set {'.'.join(map(str, copies_path(workload)))}: 2",
+        changes=((copies_path(workload), 2),),
     )
     yield Remedy(text="accept it, or add GPUs for a second replica")
 
@@ -101,7 +101,7 @@ def _one_on_spot(facts: Facts) -> Iterator[Finding]:
     for workload in facts.workloads:
         if workload.replicas == 1 and _on_spot(workload):
             yield Finding(
-                path=workload_path(workload, "replicas"),
+                path=copies_path(workload),
                 message=(
                     f"the only replica of {workload.name} is on spot nodes of {workload.node_group.name}: each "
                     "interruption takes it down for at least "
@@ -109,8 +109,8 @@ def _one_on_spot(facts: Facts) -> Iterator[Finding]:
                 ),
                 remedies=(
                     Remedy(
-                        text=f"set workloads.{workload.name}.replicas: 2",
-                        changes=((workload_path(workload, "replicas"), 2),),
+                        text=f"set {'.'.join(map(str, copies_path(workload)))}: 2",
+                        changes=((copies_path(workload), 2),),
                     ),
                     Remedy(text="use capacity: on-demand"),
                 ),
@@ -122,7 +122,7 @@ def _same_node(facts: Facts) -> Iterator[Finding]:
         group = workload.node_group
         if workload.replicas > 1 and group.max_nodes == 1:
             yield Finding(
-                path=workload_path(workload, "replicas"),
+                path=copies_path(workload),
                 message=(
                     f"all {workload.replicas} replicas of {workload.name} are on the one node of {group.name}: its "
                     "loss or update takes all of them down"

@@ -61,6 +61,12 @@ class Rule:
     check: Callable[[Facts], Iterable[Finding]]
 
 
+def copies_path(workload: Workload) -> Path:
+    """Path of the key that says how many copies a workload has."""
+    kserve = workload.kind == "InferenceService" and workload.settings.autoscaling is not None
+    return workload_path(workload, *(("autoscaling", "minReplicas") if kserve else ("replicas",)))
+
+
 def workload_path(workload: Workload, *keys: str | int) -> Path:
     """Path of a key of a workload."""
     return ("workloads", workload.name, *keys)

@@ -9,7 +9,7 @@ from components.engines.vllm import Vllm
 from components.resolved import Stack, Workload
 from preflight.engine_facts import Tables, engine_path
 from preflight.parallelism_shape import fits
-from preflight.rule import workload_path
+from preflight.rule import copies_path
 from preflight.suggestions_trial import (
     Changes,
     Gain,
@@ -66,7 +66,7 @@ def replicas(trials: Trials, workload: Workload) -> Iterator[Suggestion]:
         return
     used = sum(one.gpus for one in together(trials.stack, group))
     for more in range((nodes * group.units_per_node - used) // each, 0, -1):
-        changes: Changes = ((workload_path(workload, "replicas"), workload.replicas + more),)
+        changes: Changes = ((copies_path(workload), workload.replicas + more),)
         after = trials.tried(workload, changes)
         if after is None:
             continue

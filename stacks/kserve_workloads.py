@@ -59,7 +59,7 @@ class InferenceServiceWorkload(Workload):
     runtime: ObjectName | None = None
     """Name of the ServingRuntime that this stack makes for it; from the engine and its version when left out."""
     autoscaling: Autoscaling | None = None
-    """Scale between two numbers of replicas; `replicas` is then the number at the start."""
+    """Scale between two numbers of replicas, from minReplicas on; `replicas` is then left out."""
     canary_traffic_percent: Annotated[int, Field(ge=0, le=100)] | None = None
     """Share of the requests that the newest revision gets; in the deployment mode Knative only."""
     container_concurrency: Annotated[int, Field(ge=0)] | None = None
@@ -70,15 +70,16 @@ class InferenceServiceWorkload(Workload):
     """Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for weights in S3, where awsRole can't be used."""
 
     @model_validator(mode="after")
-    def _replicas_in_range(self) -> "InferenceServiceWorkload":
-        scaling = self.autoscaling
-        if scaling and not scaling.min_replicas <= self.replicas <= scaling.max_replicas:
+    def _one_number_of_replicas(self) -> "InferenceServiceWorkload":
+        if self.autoscaling is None:
+            return self
+        if "replicas" in self.model_fields_set:
             raise PydanticCustomError(
-                "autoscaling",
-                "replicas {replicas}, the copies at the start, must be from minReplicas {least} to maxReplicas {most}",
-                {"replicas": self.replicas, "least": scaling.min_replicas, "most": scaling.max_replicas},
+                "autoscaling", "takes replicas or autoscaling, not both: KServe starts minReplicas copies"
             )
-        return self
+        found = self.model_copy(update={"replicas": self.autoscaling.min_replicas})
+        found.model_fields_set.discard("replicas")  # nobody wrote it
+        return found
 
 
 def settings(spec: InferenceServiceWorkload, *, has_worker: bool) -> InferenceServiceSettings:

@@ -100,7 +100,20 @@ def _pod(pod: Object) -> Iterator[str]:
             said = True
             yield f"{where}, container {one['name']}, {line}"
     if not said and status.get("phase") != "Failed":
-        yield f"{where} has started and isn't ready yet" if status.get("containerStatuses") else f"{where} is starting"
+        yield f"{where} {_stage(pod)}"
+
+
+def _stage(pod: Object) -> str:
+    """How far a pod has come of which nothing bad is known."""
+    status, initial = pod.get("status", {}), pod.get("spec", {}).get("initContainers", ())
+    sidecars = {one["name"] for one in initial if one.get("restartPolicy") == "Always"}
+    for one in status.get("initContainerStatuses", ()):
+        if one.get("state", {}).get("running") and one["name"] not in sidecars:
+            return f"is in its init container {one['name']}"
+        if one.get("state", {}).get("waiting"):
+            return "is starting"
+    running = any(one.get("state", {}).get("running") for one in status.get("containerStatuses", ()))
+    return "has started and isn't ready yet" if running else "is starting"
 
 
 def _container(one: Object) -> Iterator[str]:

@@ -204,7 +204,7 @@ def test_a_drain_takes_one_of_kserves_pods_at_a_time(
 @pytest.mark.parametrize(
     "chat",
     [
-        {"replicas": 1, "autoscaling": SCALING},
+        {"replicas": None, "autoscaling": SCALING},
         {"rollout": "surge"},
         {"metrics": "podMonitor"},
     ],

@@ -188,12 +188,12 @@ def test_the_deployment_that_kserve_makes_is_replaced_in_place() -> None:
 def test_a_single_replica_is_recreated_so_that_ready_means_a_pod_that_serves() -> None:
     assert kserve_deployment(service_of(replicas=1))["spec"]["strategy"] == {"type": "Recreate"}
     # With spare GPUs the old pod serves on; an autoscaler may have more than one at the time of the update.
-    for given in (service_of(replicas=1, rollout="surge"), service_of(replicas=1, autoscaling=SCALING)):
+    for given in (service_of(replicas=1, rollout="surge"), service_of(replicas=None, autoscaling=SCALING)):
         assert kserve_deployment(given)["spec"]["strategy"]["type"] == "RollingUpdate"
 
 
 def test_an_autoscaler_owns_the_number_of_replicas() -> None:
-    assert "replicas" not in kserve_deployment(service_of(replicas=1, autoscaling=SCALING))["spec"]
+    assert "replicas" not in kserve_deployment(service_of(replicas=None, autoscaling=SCALING))["spec"]
 
 
 def test_policy_and_budget_select_kserves_pods_and_nothing_of_kserves_labels_is_ours() -> None:
@@ -294,8 +294,8 @@ SPELLINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "an adapter": (LORA, {"engine": LORA_ENGINE}),
     "sglang": ({}, {"engine": ENGINES["sglang"]}),
     "tgi": ({}, {"engine": ENGINES["tgi"]}),
-    "the horizontal pod autoscaler": ({}, {"replicas": 1, "autoscaling": SCALING}),
-    "keda": ({}, {"replicas": 1, "autoscaling": {"minReplicas": 0, "maxReplicas": 2, "prometheus": QUERY}}),
+    "the horizontal pod autoscaler": ({}, {"replicas": None, "autoscaling": SCALING}),
+    "keda": ({}, {"replicas": None, "autoscaling": {"minReplicas": 0, "maxReplicas": 2, "prometheus": QUERY}}),
     "a pod monitor": ({}, {"metrics": "podMonitor"}),
     "surge": ({}, {"rollout": "surge"}),
     "knative's keys": ({}, {"canaryTrafficPercent": 10, "containerConcurrency": 4, "timeoutSeconds": 600}),

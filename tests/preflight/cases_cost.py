@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.preflight.case import Case
+from tests.preflight.cases_kserve import SCALING, kserve
 
 
 def group(**keys: Any) -> dict[str, Any]:
@@ -41,6 +42,13 @@ CASES = [
     ),
     Case(code="COS002", breaks={"cost": {"maxUsdPerHour": 60.0}, **group(capacity="spot")}, says=("can't be checked",)),
     Case(code="COS003", breaks={}, says=("6 of 8 GPUs", "on 1 node serve", "2 pods", "$41.28/h"), passes=WHOLE),
+    Case(
+        code="COS003",
+        # Those that its autoscaler may ask for are not idle for good.
+        breaks=kserve(replicas=None, autoscaling={**SCALING, "maxReplicas": 6}),
+        says=("2 of 8 GPUs",),
+        passes=kserve(replicas=None, autoscaling={**SCALING, "maxReplicas": 8}),
+    ),
     Case(
         code="COS003",
         breaks={

@@ -18,7 +18,7 @@ CASES = [
     Case(
         code="ENG090",
         breaks=runtime(BIG, pipelineParallelSize=4),
-        says=("all 4 GPUs of the pod", "it would need 16"),
+        says=("every GPU of the pod (4)", "it would need 16"),
         remedy="remove pipelineParallelSize, and set tensorParallelSize: 4",
         passes=runtime(BIG, tensorParallelSize=4),
     ),

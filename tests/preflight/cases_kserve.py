@@ -23,7 +23,9 @@ def by(query: str) -> dict[str, Any]:
 
 def kserve(patch: dict[str, Any] | None = None, **chat: Any) -> dict[str, Any]:
     """An InferenceService with weights in a volume; `chat` changes the workload."""
-    return merged(merged(KSERVE, {"workloads": {"chat": chat}}), patch or {})
+    found = merged(KSERVE, {})
+    found["workloads"]["chat"] |= chat  # what is None here removes a key of BASE
+    return merged(found, patch or {})
 
 
 def second(**keys: Any) -> dict[str, Any]:
@@ -77,23 +79,23 @@ CASES = [
     Case(
         code="KSV004",
         breaks=kserve(canaryTrafficPercent=10),
-        says=("canaryTrafficPercent", "Knative only"),
+        says=("canaryTrafficPercent", "the deployment mode Knative"),
         remedy="remove canaryTrafficPercent",
         passes=kserve({"platform": {"kserve": {"deploymentMode": "Knative"}}}, canaryTrafficPercent=10),
     ),
     Case(
         code="KSV004",
-        breaks=kserve(replicas=1, autoscaling={**SCALING, "scaleMetric": "rps"}),
+        breaks=kserve(replicas=None, autoscaling={**SCALING, "scaleMetric": "rps"}),
         says=("scaleMetric rps",),
         remedy="KEDA",
-        passes=kserve(replicas=1, autoscaling=SCALING),
+        passes=kserve(replicas=None, autoscaling=SCALING),
     ),
     Case(
         code="KSV004",
-        breaks=kserve(replicas=1, autoscaling={**SCALING, "minReplicas": 0}),
+        breaks=kserve(replicas=None, autoscaling={**SCALING, "minReplicas": 0}),
         says=("never goes below 1",),
         remedy="set workloads.chat.autoscaling.minReplicas: 1",
-        passes=kserve(replicas=1, autoscaling={"minReplicas": 0, "maxReplicas": 2, "prometheus": QUERY}),
+        passes=kserve(replicas=None, autoscaling={"minReplicas": 0, "maxReplicas": 2, "prometheus": QUERY}),
     ),
     Case(
         code="KSV005",
@@ -145,10 +147,10 @@ CASES = [
     ),
     Case(
         code="KSV013",
-        breaks=kserve(replicas=1, autoscaling={**SCALING, "maxReplicas": 20}),
-        says=("20 replicas take 20 GPUs", "16 at its 2 nodes", "the last 4 stay Pending"),
+        breaks=kserve(replicas=None, autoscaling={**SCALING, "maxReplicas": 20}),
+        says=("20 replicas take 20 GPUs", "16 at its 2 nodes", "4 stay Pending"),
         remedy="set workloads.chat.autoscaling.maxReplicas: 16",
-        passes=kserve(replicas=1, autoscaling={**SCALING, "maxReplicas": 16}),
+        passes=kserve(replicas=None, autoscaling={**SCALING, "maxReplicas": 16}),
     ),
     Case(
         code="KSV017",
@@ -159,36 +161,36 @@ CASES = [
     ),
     Case(
         code="KSV016",
-        breaks=kserve(replicas=1, autoscaling=by("avg(vllm:gpu_cache_usage_perc) + vllm:num_requests_waiting")),
+        breaks=kserve(replicas=None, autoscaling=by("avg(vllm:gpu_cache_usage_perc) + vllm:num_requests_waiting")),
         says=("vLLM 0.33.0 has no metric vllm:gpu_cache_usage_perc",),
         remedy="use vllm:kv_cache_usage_perc",
-        passes=kserve(replicas=1, autoscaling=by("rate(vllm:time_to_first_token_seconds_bucket[5m])")),
+        passes=kserve(replicas=None, autoscaling=by("rate(vllm:time_to_first_token_seconds_bucket[5m])")),
     ),
     Case(
         code="KSV016",
-        breaks=kserve(replicas=1, autoscaling=by("sum(vllm:num_requests_swapped)")),
+        breaks=kserve(replicas=None, autoscaling=by("sum(vllm:num_requests_swapped)")),
         says=("never scaled up", "nothing is swapped any more"),
-        passes=kserve(replicas=1, autoscaling=by("sum(sglang:num_queue_reqs)")),
+        passes=kserve(replicas=None, autoscaling=by("sum(sglang:num_queue_reqs)")),
     ),
     Case(
         code="KSV016",
-        breaks=kserve(replicas=1, autoscaling=by("sum(vllm:requests)")),
+        breaks=kserve(replicas=None, autoscaling=by("sum(vllm:requests)")),
         says=("at /metrics",),
-        passes=kserve(replicas=1, autoscaling=by("sum(rate(vllm:num_preemptions_total[5m]))")),
+        passes=kserve(replicas=None, autoscaling=by("sum(rate(vllm:num_preemptions_total[5m]))")),
     ),
     Case(
         code="KSV014",
-        breaks=kserve(replicas=1, autoscaling=BY_QUERY),
+        breaks=kserve(replicas=None, autoscaling=BY_QUERY),
         says=("nothing says that the cluster has KEDA",),
         remedy="set platform.kserve.keda: true",
-        passes=kserve({"platform": {"kserve": {"keda": True}}}, replicas=1, autoscaling=BY_QUERY),
+        passes=kserve({"platform": {"kserve": {"keda": True}}}, replicas=None, autoscaling=BY_QUERY),
     ),
     Case(
         code="KSV014",
-        breaks=kserve({"platform": {"kserve": {"deploymentMode": "Knative"}}}, replicas=1, autoscaling=BY_QUERY),
+        breaks=kserve({"platform": {"kserve": {"deploymentMode": "Knative"}}}, replicas=None, autoscaling=BY_QUERY),
         says=("Knative scales by concurrency or rps",),
         # A HorizontalPodAutoscaler needs nothing more.
-        passes=kserve(replicas=1, autoscaling=SCALING),
+        passes=kserve(replicas=None, autoscaling=SCALING),
     ),
     Case(
         code="KSV015",

@@ -67,7 +67,7 @@ CASES = [
                 "tpSize": 16,
             }
         ),
-        says=("sglang can't share one copy", "needs 2 nodes"),
+        says=("engine sglang aren't offered over several nodes", "needs 2"),
         remedy="set tpSize: 8",
         passes=two(),
     ),
@@ -115,10 +115,10 @@ CASES = [
     ),
     Case(
         code="KSV034",
-        breaks=two(MORE, autoscaling=SCALING),
+        breaks=two(MORE, replicas=None, autoscaling=SCALING),
         says=("refuses an autoscaler for chat",),
         remedy="remove autoscaling, and set replicas: 1",
-        passes=two(MORE, autoscaling=SCALING, engine={"pipelineParallelSize": 1}),
+        passes=two(MORE, replicas=None, autoscaling=SCALING, engine={"pipelineParallelSize": 1}),
     ),
     Case(
         code="KSV035",

@@ -87,9 +87,14 @@ def test_a_pod_that_only_starts_says_so() -> None:
     creating = {"name": "engine", "state": {"waiting": {"reason": "ContainerCreating"}}}
     running = {"name": "engine", "state": {"running": {"startedAt": "2026-11-23T00:00:00Z"}}}
     assert reasons(one("Pod", "chat-1")) == ("Pod chat-1 is starting",)
-    assert reasons(one("Pod", "chat-1", containerStatuses=[creating])) == (
-        "Pod chat-1 has started and isn't ready yet",
+    assert reasons(one("Pod", "chat-1", containerStatuses=[creating])) == ("Pod chat-1 is starting",)
+    waits = {"name": "wait-for-model", "state": {"running": {"startedAt": "2026-11-23T00:00:00Z"}}}
+    assert reasons(one("Pod", "chat-1", initContainerStatuses=[waits], containerStatuses=[creating])) == (
+        "Pod chat-1 is in its init container wait-for-model",
     )
+    beside = one("Pod", "chat-1", initContainerStatuses=[waits], containerStatuses=[running])
+    beside["spec"] = {"initContainers": [{"name": "wait-for-model", "restartPolicy": "Always"}]}
+    assert reasons(beside) == ("Pod chat-1 has started and isn't ready yet",)
     assert reasons(one("Pod", "chat-1", containerStatuses=[running])) == ("Pod chat-1 has started and isn't ready yet",)
 
 
