@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from preview.diff_kserve import services_of_changed_runtimes, stuck
 from preview.diff_resources import Change, Resource
 from preview.diff_rules import (
     LAUNCH_TEMPLATE,
-    LLM_INFERENCE_SERVICE,
     NO_NEW_VERSION,
     NODE_GROUP,
     POD_TEMPLATES,
@@ -47,6 +47,8 @@ def restarts(
     """Pods that restart, then nodes, then changes of scale. `workloads`: node group of each workload, before the change."""
     listed = list(found)
     result = [one for change in listed if (one := _pods(change)) is not None]
+    told = {one.urn for one in result if one.what == "pods"}
+    result += [_through_runtime(one) for one in services_of_changed_runtimes(listed, after) if one.urn not in told]
     result += [one for change in listed if (one := _nodes(change, workloads)) is not None]
     result += _rolled(listed, before, after, workloads)
     order = {"pods": 0, "nodes": 1, "scale": 2}
@@ -74,10 +76,8 @@ def _pods(change: Change) -> Restart | None:
             "pods",
             f"{pods} deleted and made anew (because of {', '.join(change.forced_by)}): down until the new ones are ready",
         )
-    if one.type == LLM_INFERENCE_SERVICE and (why := _stuck(change)):
-        return restart(
-            "pods", f"{why}, and KServe can't change the selector of a Deployment that is there: delete it first"
-        )
+    if why := stuck(change):
+        return restart("pods", f"{why}: delete it first")
     if any(change.changed(template) for template in templates):
         return restart("pods", f"{pods} restart{'s' if count == 1 else ''}, {_how(change, count)}{_at_most(minutes)}")
     if any(change.changed(path) for path in REPLICAS):
@@ -86,15 +86,11 @@ def _pods(change: Change) -> Restart | None:
     return None
 
 
-def _stuck(change: Change) -> str | None:
-    """What an LLMInferenceService keeps in the selector of a Deployment: whether copies prefill alone, and its labels (kserve 1fb7810,
-    pkg/controller/v1alpha2/llmisvc/workload_single_node.go: selector and template share a map). A LeaderWorkerSet has no selector."""
-    sides = [value_at(one.inputs, ("spec", "prefill")) is ABSENT for one in (change.resource, change.old) if one]
-    if len(set(sides)) > 1:
-        return "prefill comes or goes"
-    alone = value_at(change.resource.inputs, ("spec", "worker")) is ABSENT
-    labels = (("spec", "labels"), ("spec", "prefill", "labels"))
-    return "labels of its pods change" if alone and any(change.changed(path) for path in labels) else None
+def _through_runtime(one: Resource) -> Restart:
+    count, minutes = _replicas(one), _minutes(one, "update")
+    pods = f"{_plural(count, 'pod')} restart{'s' if count == 1 else ''}"
+    text = f"InferenceService {one.object_name}: {pods}, because its runtime changes{_at_most(minutes)}"
+    return Restart(what="pods", urn=one.urn, name=one.object_name, count=count, minutes=minutes, text=text)
 
 
 def _how(change: Change, count: int | None) -> str:

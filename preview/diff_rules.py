@@ -114,19 +114,40 @@ NO_NEW_VERSION: Final[Paths] = (("tags",), ("tagsAll",), ("defaultVersion",), ("
 
 LLM_INFERENCE_SERVICE: Final = "kubernetes:serving.kserve.io/v1alpha2:LLMInferenceService"
 _LLM_KEYS = ("template", "worker", "labels", "annotations", "model", "parallelism")
+INFERENCE_SERVICE: Final = "kubernetes:serving.kserve.io/v1beta1:InferenceService"
+_PREDICTOR_KEYS = (
+    *(
+        "model",
+        "initContainers",
+        "volumes",
+        "workerSpec",
+        "labels",
+        "annotations",
+        "securityContext",
+        "serviceAccountName",
+    ),
+    *("nodeSelector", "tolerations", "topologySpreadConstraints", "terminationGracePeriodSeconds", "priorityClassName"),
+    *("automountServiceAccountToken", "enableServiceLinks"),
+)
+"""What this program writes of a predictor's pods: the rest is numbers of copies, scaling and the rollout's strategy."""
+RUNTIMES: Final = (
+    "kubernetes:serving.kserve.io/v1alpha1:ServingRuntime",
+    "kubernetes:serving.kserve.io/v1alpha1:ClusterServingRuntime",
+)
+"""What InferenceServices have their containers from: KServe restarts the pods of each that names one."""
 POD_TEMPLATES: Final[Mapping[str, Paths]] = {
     "kubernetes:apps/v1:Deployment": (("spec", "template"),),
     "kubernetes:apps/v1:StatefulSet": (("spec", "template"),),
     "kubernetes:apps/v1:DaemonSet": (("spec", "template"),),
     "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet": (("spec", "leaderWorkerTemplate"),),
-    "kubernetes:serving.kserve.io/v1beta1:InferenceService": (("spec", "predictor"),),
+    INFERENCE_SERVICE: tuple(("spec", "predictor", key) for key in _PREDICTOR_KEYS),
     LLM_INFERENCE_SERVICE: tuple((*where, key) for where in (("spec",), ("spec", "prefill")) for key in _LLM_KEYS),
     "kubernetes:ray.io/v1:RayService": (("spec", "rayClusterConfig"),),
 }
 """Where each kind that serves keeps what its pods are made of."""
 
-REPLICAS: Final[Paths] = (("spec", "replicas"), ("spec", "prefill", "replicas"))
-"""Numbers of copies: an LLMInferenceService has the second too."""
+REPLICAS: Final[Paths] = (("spec", "replicas"), ("spec", "prefill", "replicas"), ("spec", "predictor", "minReplicas"))
+"""Numbers of copies: an LLMInferenceService has the second too, an InferenceService the third, from which its autoscaler goes up."""
 
 DATA_STORES: Final = (
     CLAIM,

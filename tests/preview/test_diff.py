@@ -243,6 +243,55 @@ def test_another_route_of_an_llm_inference_service_restarts_nothing() -> None:
     assert of([llm_service()], [llm_service(router={"route": {}})]).restarts == ()
 
 
+def service(*, mode: str = "Standard", **predictor: Any) -> Node:
+    """An InferenceService with two copies of the runtime `vllm`."""
+    given = {"minReplicas": 2, "maxReplicas": 2, "model": {"runtime": "vllm", "args": ["a"]}, **predictor}
+    metadata = {"name": "chat", "namespace": "ml", "annotations": {"serving.kserve.io/deploymentMode": mode}}
+    kind = "kubernetes:serving.kserve.io/v1beta1:InferenceService"
+    return node(kind, "chat", {"metadata": metadata, "spec": {"predictor": given}})
+
+
+def runtime(image: str) -> Node:
+    spec = {"containers": [{"name": "kserve-container", "image": image}]}
+    metadata = {"name": "vllm", "namespace": "ml"}
+    return node("kubernetes:serving.kserve.io/v1alpha1:ServingRuntime", "vllm", {"metadata": metadata, "spec": spec})
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (service(model={"runtime": "vllm", "args": ["b"]}), "2 pods restart, as its controller does it"),
+        (service(minReplicas=3, maxReplicas=3), "from 2 to 3 pods; the others keep running"),
+        (service(mode="Knative"), "deployment mode changes, which KServe's webhook refuses"),
+    ],
+)
+def test_what_a_change_does_to_an_inference_service(after: Node, words: str) -> None:
+    (restart,) = of([service()], [after]).restarts
+    assert words in restart.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"maxReplicas": 5},
+        {"deploymentStrategy": {"type": "Recreate"}},
+        {"scaleTarget": 80},
+        {"canaryTrafficPercent": 5},
+    ],
+)
+def test_the_limits_of_an_inference_service_restart_nothing(change: Node) -> None:
+    assert of([service()], [service(**change)]).restarts == ()
+
+
+def test_a_changed_runtime_restarts_every_service_that_names_it_once() -> None:
+    (restart,) = of([service(), runtime("vllm:1")], [service(), runtime("vllm:2")]).restarts
+    assert "InferenceService chat: 2 pods restart, because its runtime changes" in restart.text
+    own = service(model={"runtime": "vllm", "args": ["b"]})
+    (both,) = of([service(), runtime("vllm:1")], [own, runtime("vllm:2")]).restarts
+    assert "as its controller does it" in both.text
+    assert of([service(), runtime("vllm:1")], [service(), runtime("vllm:1")]).restarts == ()
+
+
 def test_labels_of_the_deployment_itself_restart_nothing() -> None:
     after = deployment()
     after["inputs"]["metadata"]["labels"] = {"team": "ml"}
