@@ -5,7 +5,7 @@ from typing import Any
 from tests.preflight.case import Case, merged
 from tests.preflight.cases_kserve import BUCKET, HUB, ROLE, SCALING, image, kserve, second
 
-WORKS: dict[str, Any] = {"platform": {"kserve": {"version": "v0.21.0"}}}
+WORKS: dict[str, Any] = {"platform": {"kserve": {"version": "v0.21.0", "install": False}}}
 """A release of KServe that can run the worker."""
 NODES: dict[str, Any] = {"tensorParallelSize": 8, "pipelineParallelSize": 2}
 ENGINE: dict[str, Any] = {"name": "vllm", "version": "0.33.0", "maxModelLen": 8192, **NODES}
